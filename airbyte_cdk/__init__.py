@@ -1,0 +1,150 @@
+"""The framework for data connectors that speak the Airbyte protocol.
+
+The names of this package are loaded when they are first used: importing it costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airbyte_cdk import _published
+from airbyte_cdk._lazy import attributes
+
+if TYPE_CHECKING:
+    from airbyte_cdk.config_observation import (
+        create_connector_config_control_message,
+        emit_configuration_as_airbyte_control_message,
+    )
+    from airbyte_cdk.connector import BaseConnector, Connector
+    from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
+    from airbyte_cdk.logger import AirbyteLogFormatter, init_logger
+    from airbyte_cdk.models import (
+        AdvancedAuth,
+        AirbyteConnectionStatus,
+        AirbyteLogMessage,
+        AirbyteMessage,
+        AirbyteRecordMessage,
+        AirbyteStream,
+        ConfiguredAirbyteCatalog,
+        ConfiguredAirbyteStream,
+        ConnectorSpecification,
+        DestinationSyncMode,
+        FailureType,
+        Level,
+        OAuthConfigSpecification,
+        OrchestratorType,
+        Status,
+        SyncMode,
+        Type,
+    )
+    from airbyte_cdk.sources.abstract_source import AbstractSource
+    from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+    from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
+    from airbyte_cdk.sources.source import Source, TState
+    from airbyte_cdk.sources.streams import Stream
+    from airbyte_cdk.sources.utils.schema_helpers import (
+        InternalConfig,
+        ResourceSchemaLoader,
+        check_config_against_spec_or_exit,
+        expand_refs,
+        split_config,
+    )
+    from airbyte_cdk.utils.is_cloud_environment import is_cloud_environment
+    from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
+    from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
+    from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+_OWNERS = {
+    "config_observation": (
+        "create_connector_config_control_message",
+        "emit_configuration_as_airbyte_control_message",
+    ),
+    "connector": ("BaseConnector", "Connector"),
+    "entrypoint": ("AirbyteEntrypoint", "launch"),
+    "logger": ("AirbyteLogFormatter", "init_logger"),
+    "models": (
+        "AdvancedAuth",
+        "AirbyteConnectionStatus",
+        "AirbyteLogMessage",
+        "AirbyteMessage",
+        "AirbyteRecordMessage",
+        "AirbyteStream",
+        "ConfiguredAirbyteCatalog",
+        "ConfiguredAirbyteStream",
+        "ConnectorSpecification",
+        "DestinationSyncMode",
+        "FailureType",
+        "Level",
+        "OAuthConfigSpecification",
+        "OrchestratorType",
+        "Status",
+        "SyncMode",
+        "Type",
+    ),
+    "sources.abstract_source": ("AbstractSource",),
+    "sources.connector_state_manager": ("ConnectorStateManager",),
+    "sources.message": ("InMemoryMessageRepository", "MessageRepository"),
+    "sources.source": ("Source", "TState"),
+    "sources.streams": ("Stream",),
+    "sources.utils.schema_helpers": (
+        "InternalConfig",
+        "ResourceSchemaLoader",
+        "check_config_against_spec_or_exit",
+        "expand_refs",
+        "split_config",
+    ),
+    "utils.is_cloud_environment": ("is_cloud_environment",),
+    "utils.oneof_option_config": ("OneOfOptionConfig",),
+    "utils.stream_status_utils": ("as_airbyte_message",),
+    "utils.traced_exception": ("AirbyteTracedException",),
+}
+
+__all__ = [
+    "AbstractSource",
+    "AdvancedAuth",
+    "AirbyteConnectionStatus",
+    "AirbyteEntrypoint",
+    "AirbyteLogFormatter",
+    "AirbyteLogMessage",
+    "AirbyteMessage",
+    "AirbyteRecordMessage",
+    "AirbyteStream",
+    "AirbyteTracedException",
+    "BaseConnector",
+    "ConfiguredAirbyteCatalog",
+    "ConfiguredAirbyteStream",
+    "Connector",
+    "ConnectorSpecification",
+    "ConnectorStateManager",
+    "DestinationSyncMode",
+    "FailureType",
+    "InMemoryMessageRepository",
+    "InternalConfig",
+    "Level",
+    "MessageRepository",
+    "OAuthConfigSpecification",
+    "OneOfOptionConfig",
+    "OrchestratorType",
+    "ResourceSchemaLoader",
+    "Source",
+    "Status",
+    "Stream",
+    "SyncMode",
+    "TState",
+    "Type",
+    "as_airbyte_message",
+    "check_config_against_spec_or_exit",
+    "create_connector_config_control_message",
+    "emit_configuration_as_airbyte_control_message",
+    "expand_refs",
+    "init_logger",
+    "is_cloud_environment",
+    "launch",
+    "split_config",
+]
+
+_published.install()
+
+__getattr__, __dir__ = attributes(
+    __name__, {name: f"{__name__}.{module}" for module, names in _OWNERS.items() for name in names}
+)

@@ -1,0 +1,57 @@
+"""The source of the ready-made file connector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airbyte_cdk.cli.source_files.spec import SourceFilesSpec
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
+from airbyte_cdk.sources.concurrent_source.cores import available_cores
+from airbyte_cdk.sources.file_based.file_based_source import FileBasedSource
+from airbyte_cdk.sources.file_based.file_cursor import DefaultFileBasedCursor
+from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader
+from airbyte_cdk.sources.file_based.storages import connect
+
+
+class ProviderReader(FsspecStreamReader):
+    """Reads the storage that the config's `provider` names."""
+
+    def connect(self, config: Any) -> tuple[Any, str]:
+        """The filesystem and root of the provider."""
+        return connect(config.provider)
+
+
+class SourceFiles(FileBasedSource):
+    """Streams of files in any of the known storages.
+
+    Args:
+        catalog: The configured catalog of a sync.
+        config: The config.
+        state: The state messages of the last sync.
+    """
+
+    def __init__(
+        self,
+        catalog: ConfiguredAirbyteCatalog | None = None,
+        config: dict[str, Any] | None = None,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> None:
+        super().__init__(
+            stream_reader=ProviderReader(),
+            spec_class=SourceFilesSpec,
+            catalog=catalog,
+            config=config,
+            state=state,
+            cursor_cls=DefaultFileBasedCursor,
+        )
+
+    @classmethod
+    def from_args(cls, args: list[str]) -> SourceFiles:
+        """The source with the catalog that the command line names, if any."""
+        path = AirbyteEntrypoint.extract_catalog(args)
+        return cls(catalog=cls.read_catalog(path) if path else None)
+
+    def max_workers(self) -> int:
+        """Two a core: while one waits for its storage another parses. fsspec filesystems may be shared by threads."""
+        return 2 * available_cores()

@@ -1,0 +1,283 @@
+"""Batches as RECORD lines, and as Python rows.
+
+What a line looks like: nulls at the top level of ``data`` are left out, nested ones are printed; NaN and infinities are
+null, their key stays; an integral float keeps its point (``5.0``), so that it is told from an integer. Arrow columns
+are printed by `arrow_json`, without a Python object a row; see docs/design/wire.md for what was measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from airbyte_cdk.models.batch import Batch, JsonLines, Lines, Rows
+from airbyte_cdk.models.json_text import quoted, slow_dumps
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_logger = logging.getLogger("airbyte")
+
+_OWN_BUFFER = 1 << 20
+"""A body of so many bytes is written from where it is."""
+_PRINTED_AT_ONCE = 256 << 20
+"""Bytes of Arrow data that may go into one buffer. Arrow's text arrays end at 2 GB, and escapes make text longer."""
+
+
+class EncodeError(ValueError):
+    """A record holds a value that has no form in JSON. The text names stream and column, never the value."""
+
+
+def encode(stream: str, namespace: str | None, batch: Batch, emitted_at: int) -> Lines:
+    """The rows of a batch as RECORD messages, one line each, in order.
+
+    May run in several threads at once; Arrow batches are printed without holding the interpreter lock.
+
+    Args:
+        stream: Name of the stream.
+        namespace: Its namespace, if it has one.
+        batch: The rows. Columns of the table that have the name of a constant are left out: the constant counts.
+        emitted_at: Milliseconds since 1970, for all of the rows.
+
+    Raises:
+        EncodeError: A value has no form in JSON.
+    """
+    envelope = _envelope(stream, namespace, batch, emitted_at)
+    table = batch.table
+    buffers: list[Any]
+    if batch.num_rows == 0:
+        buffers = []
+    elif isinstance(table, JsonLines):
+        buffers = _splice(envelope, table)
+    elif isinstance(table, Rows):
+        bodies = [_body(record, batch, stream) for record in table.records]
+        buffers = _splice(envelope, JsonLines(bodies))
+    else:
+        buffers = _print(envelope, table, batch, f"stream {stream!r}")
+    return Lines(stream, namespace, batch.num_rows, buffers)
+
+
+def rows(batch: Batch) -> Iterator[dict[str, Any]]:
+    """The rows of a batch as Python mappings, in order.
+
+    They are what a reader of the lines would see, except that nulls are kept as None and NaN and infinities as floats.
+    The constants are included.
+
+    Raises:
+        EncodeError: A value has no form in JSON.
+    """
+    for row in _plain_rows(batch):
+        yield {**row, **batch.constants} if batch.wrap is None else {batch.wrap: row, **batch.constants}
+
+
+def line_width(schema: pa.Schema) -> int:
+    """About how many bytes of a line are not values: the envelope with the metadata columns, and the column names.
+
+    Keys inside lists are counted once.
+    """
+    return 260 + sum(_field_width(field) for field in schema)
+
+
+def _field_width(field: pa.Field) -> int:
+    inner = [field.type.field(number) for number in range(field.type.num_fields)]
+    return len(field.name.encode()) + 6 + sum(map(_field_width, inner))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Envelope:
+    """What is printed around the columns of a row: `before`, columns, (comma), `constants`, `after`."""
+
+    before: str
+    constants: str
+    after: str
+
+
+def _envelope(stream: str, namespace: str | None, batch: Batch, emitted_at: int) -> _Envelope:
+    before = f'{{"type":"RECORD","record":{{"stream":{quoted(stream)},"data":{{'
+    after = f'}},"emitted_at":{emitted_at}'
+    if namespace is not None:
+        after += f',"namespace":{quoted(namespace)}'
+    after += "}}\n"
+    constants = ",".join(f"{quoted(name)}:{quoted(text)}" for name, text in batch.constants.items())
+    if batch.wrap is None:
+        return _Envelope(before, constants, after)
+    comma = "," if constants else ""
+    return _Envelope(f"{before}{quoted(batch.wrap)}:{{", "", f"}}{comma}{constants}{after}")
+
+
+# Arrow
+
+
+def _print(envelope: _Envelope, table: pa.RecordBatch, batch: Batch, where: str) -> list[pa.Buffer]:
+    import pyarrow as pa
+
+    from airbyte_cdk.models import arrow_json
+
+    count = table.num_rows
+    if count == 1 or table.nbytes <= _PRINTED_AT_ONCE:
+        last = envelope.constants + envelope.after
+        try:
+            inner = _members(table, batch, more=bool(envelope.constants))
+            lines = arrow_json.join([envelope.before, *inner, last], count, null="")
+            return [arrow_json.data_of(lines)]
+        except pa.ArrowCapacityError as error:
+            if count == 1:
+                raise EncodeError(f"{where}: a record is larger than 2 GB") from error
+        except (pa.ArrowException, NotImplementedError, ValueError) as error:
+            raise _no_form(table, where) from error
+    half = count // 2
+    return [
+        *_print(envelope, table.slice(0, half), batch, where),
+        *_print(envelope, table.slice(half), batch, where),
+    ]
+
+
+def _members(table: pa.RecordBatch, batch: Batch, *, more: bool) -> list[str | pa.StringArray]:
+    from airbyte_cdk.models import arrow_json
+
+    if batch.wrap is not None:
+        return arrow_json.members(table.schema.names, table.columns, table.num_rows, keep_nulls=True)
+    names = [name for name in table.schema.names if name not in batch.constants]
+    if len(names) < table.num_columns:
+        kept = [number for number, name in enumerate(table.schema.names) if name not in batch.constants]
+        table = table.select(kept)
+    return arrow_json.members(names, table.columns, table.num_rows, keep_nulls=False, more=more)
+
+
+def _no_form(table: pa.RecordBatch, where: str) -> EncodeError:
+    """The error for a batch that could not be printed, after a look for the column."""
+    import pyarrow as pa
+
+    from airbyte_cdk.models import arrow_json
+
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        try:
+            arrow_json.parts(column)
+        except (pa.ArrowException, NotImplementedError, ValueError) as error:
+            reason = str(error) if type(error) in (ValueError, NotImplementedError) else "a value has no text"
+            return EncodeError(f"{where}, column {name!r} of type {column.type}: {reason}")
+    return EncodeError(f"{where}: a batch cannot be printed")
+
+
+# JSON text
+
+
+def _splice(envelope: _Envelope, lines: JsonLines) -> list[Any]:
+    before, constants, after = (part.encode() for part in (envelope.before, envelope.constants, envelope.after))
+    tail = (b"," if constants else b"") + constants + after
+    bodies = lines.bodies
+    if max(map(len, bodies)) < _OWN_BUFFER and not (constants and b"" in bodies):
+        # one copy for all: too much is joined at either end, and not written
+        joined = (tail + before).join((b"", *bodies, b""))
+        return [memoryview(joined)[len(tail) : len(joined) - len(before)]]
+    buffers: list[Any] = []
+    pending: list[bytes] = []
+    for body in bodies:
+        if len(body) < _OWN_BUFFER:
+            pending += (before, body, tail) if body else (before, constants, after)
+        else:
+            buffers += (b"".join((*pending, before)), body)
+            pending = [tail]
+    return [*buffers, b"".join(pending)]
+
+
+# Python rows
+
+_told = False
+
+
+def _body(record: Mapping[str, Any], batch: Batch, stream: str) -> bytes:
+    """JSON text between the braces of one Python row."""
+    keep_nulls, constants = batch.wrap is not None, batch.constants if batch.wrap is None else ()
+    row = {name: value for name, value in record.items() if (value is not None or keep_nulls) and name not in constants}
+    try:
+        return orjson.dumps(row)[1:-1]
+    except TypeError:
+        pass
+    try:
+        body = slow_dumps(row)[1:-1]
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EncodeError(f"stream {stream!r}, {_reason(row)}") from error
+    global _told
+    if not _told:
+        _told = True
+        _logger.warning(
+            f"Stream {stream}: records with integers of more than 64 bits, or with keys that are no text, are printed "
+            "by a slower encoder."
+        )
+    return body
+
+
+def _reason(row: Mapping[Any, Any]) -> str:
+    """Which column of a row has no form in JSON, and why."""
+    for name, value in row.items():
+        try:
+            slow_dumps({name: value})
+        except TypeError as error:
+            return f"column {name!r}: a value (or key) of type {error} has no form in JSON"
+        except (ValueError, RecursionError):
+            return f"column {name!r}: a value is too long or too deep for JSON"
+    return "a value has no form in JSON"
+
+
+# Rows from text
+
+
+def _plain_rows(batch: Batch) -> Iterator[dict[str, Any]]:
+    """The rows without constants and wrap."""
+    table = batch.table
+    if isinstance(table, Rows):
+        for record in table.records:
+            yield dict(record)
+    elif isinstance(table, JsonLines):
+        for body in table.bodies:
+            yield _loads(b"{%b}" % body)
+    else:
+        yield from _arrow_rows(table, batch)
+
+
+def _arrow_rows(table: pa.RecordBatch, batch: Batch, step: int = 1024) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+
+    from airbyte_cdk.models import arrow_json
+
+    for start in range(0, table.num_rows, step):
+        part = table.slice(start, step)
+        try:
+            inner = arrow_json.members(part.schema.names, part.columns, part.num_rows, keep_nulls=True, spell_nan=True)
+            lines = arrow_json.join(["{", *inner, "}"], part.num_rows)
+        except (pa.ArrowException, NotImplementedError, ValueError) as error:
+            raise _no_form(part, batch.origin or "a batch") from error
+        for line in lines.to_pylist():
+            yield _loads(line)
+
+
+_LONG_NUMBER = re.compile(r"[0-9]{19}")
+_LONG_NUMBER_BYTES = re.compile(rb"[0-9]{19}")
+
+
+def _loads(text: str | bytes) -> dict[str, Any]:
+    """One JSON object. Integers of any length are exact, and NaN and infinities may be spelled."""
+    found = _LONG_NUMBER.search(text) if isinstance(text, str) else _LONG_NUMBER_BYTES.search(text)
+    if not found:  # orjson makes floats of longer integers
+        try:
+            row: dict[str, Any] = orjson.loads(text)
+            return row
+        except ValueError:
+            pass
+    exact: dict[str, Any] = json.loads(text, parse_int=_integer)
+    return exact
+
+
+def _integer(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python's limit of 4300 digits
+        return int(Decimal(digits))

@@ -1,0 +1,248 @@
+"""A source that lists streams; the engine reads them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from airbyte_cdk import output
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteRecordMessage,
+    AirbyteStateMessage,
+    AirbyteStreamStatus,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    FailureType,
+    Status,
+    Type,
+)
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
+from airbyte_cdk.sources.source import Source
+from airbyte_cdk.sources.utils.schema_helpers import InternalConfig, split_config
+from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger, SliceLogger
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+if TYPE_CHECKING:
+    from airbyte_cdk.models.batch import Batch
+    from airbyte_cdk.sources.concurrent_source.progress import Progress
+    from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
+    from airbyte_cdk.sources.concurrent_source.workers import Encode
+    from airbyte_cdk.sources.streams.core import Stream
+    from airbyte_cdk.sources.streams.partition import Item
+
+T = TypeVar("T")
+
+
+def record_messages(stream: str, namespace: str | None, batch: Batch) -> list[AirbyteMessage]:
+    """One RECORD message a row of the batch."""
+    from airbyte_cdk.models.wire import rows
+
+    emitted_at = time.time_ns() // 1_000_000
+    return [
+        AirbyteMessage(
+            type=Type.RECORD,
+            record=AirbyteRecordMessage(stream=stream, namespace=namespace, data=row, emitted_at=emitted_at),
+        )
+        for row in rows(batch)
+    ]
+
+
+class AbstractSource(Source, ABC):
+    """A source that is a list of streams.
+
+    An author writes `check_connection` and `streams`.
+    """
+
+    _slice_logger: ClassVar[SliceLogger] = DebugSliceLogger()
+    _message_repository: MessageRepository | None = None
+    progress: Progress | None = None
+    """Counts of the sync under way, for whoever shows them."""
+
+    @abstractmethod
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
+        """Whether the source can be reached with `config`, and if not, why."""
+
+    @abstractmethod
+    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
+        """The streams that the source has with `config`."""
+
+    @property
+    def message_repository(self) -> MessageRepository:
+        """Where messages wait for their place in the output."""
+        if self._message_repository is None:
+            self._message_repository = InMemoryMessageRepository()
+        return self._message_repository
+
+    @property
+    def raise_exception_on_missing_stream(self) -> bool:
+        """Whether a configured stream that the source does not have is an error; it is, since its data is missing."""
+        return True
+
+    @property
+    def stop_sync_on_stream_failure(self) -> bool:
+        """Whether the sync ends when the first stream fails, instead of reading the others."""
+        return False
+
+    def max_workers(self) -> int:
+        """Threads that may list, open and read at once. 1 unless a source says that its readers may be shared."""
+        return 1
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """The outcome of `check_connection` as a protocol object."""
+        succeeded, error = self.check_connection(logger, config)
+        if not succeeded:
+            return AirbyteConnectionStatus(
+                status=Status.FAILED, message=error if isinstance(error, str) else repr(error)
+            )
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED)
+
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        """The catalog of all streams."""
+        return AirbyteCatalog(streams=[stream.as_airbyte_stream() for stream in self.streams(config)])
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """Every message of a sync, one RECORD message a record.
+
+        The command line reads the same sync in batches (`read_items`), unless a connector overrides this method.
+        """
+        for item in self.read_items(logger, config, catalog, state, record_messages):
+            if isinstance(item, list):
+                yield from item
+            else:
+                yield item
+
+    read.expands_batches = True  # type: ignore[attr-defined]  # tells the entrypoint that read_items says the same
+
+    def read_items(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None,
+        encode: Encode[T],
+        size: Any = None,
+    ) -> Iterator[AirbyteMessage | T]:
+        """Every message of a sync, with what `encode` makes of each batch of records in their place.
+
+        Args:
+            logger: For what a user should see.
+            config: The config as the user wrote it.
+            catalog: The streams to read, in order.
+            state: Where the last sync ended.
+            encode: Called with stream name, namespace and batch, on several threads at once.
+            size: Gives the bytes of what `encode` made, for the progress line; None if they do not matter.
+
+        Raises:
+            AirbyteTracedException: a config_error after all other messages, if any stream did not complete.
+            Interrupted: after the state of what was finished and INCOMPLETE for the streams under way.
+        """
+        from airbyte_cdk.sources.concurrent_source.checkpoints import state_interval
+        from airbyte_cdk.sources.concurrent_source.cores import available_cores
+        from airbyte_cdk.sources.concurrent_source.engine import Engine
+        from airbyte_cdk.sources.concurrent_source.progress import Progress
+        from airbyte_cdk.utils.progress_line import shown
+
+        logger.info(f"Starting the sync of {self.name}")
+        config, internal_config = split_config(config)
+        streams = {stream.name: stream for stream in self.streams(config)}
+        manager = ConnectorStateManager(state)
+        failures: dict[str, str] = {}
+        reads: list[StreamRead] = []
+        for configured in catalog.streams:
+            name = configured.stream.name
+            if name in streams:
+                reads.append(self._stream_read(streams[name], configured, manager, internal_config, logger))
+                continue
+            yield as_airbyte_message(configured.stream, AirbyteStreamStatus.INCOMPLETE)
+            text = f"The stream {name} is in the catalog, but the source has no stream of this name"
+            logger.error(text)
+            if self.raise_exception_on_missing_stream:
+                failures[name] = text
+        for name in streams.keys() - {configured.stream.name for configured in catalog.streams}:
+            logger.warning(f"The stream {name} is not in the catalog and is not read")
+
+        cores = available_cores()
+        self.progress = Progress()
+        engine = Engine(
+            reads,
+            encode=encode,
+            readers=max(1, min(self.max_workers(), 2 * cores)),
+            encoders=cores,
+            repository=self.message_repository,
+            logger=logger,
+            interval=state_interval(),
+            progress=self.progress,
+            stop_on_failure=self.stop_sync_on_stream_failure,
+            size=size,
+        )
+        with shown(self.progress.line, output.terminal()):
+            yield from engine.run()
+        for read in reads:
+            if read.error is not None:
+                failures[read.stream.name] = f"{type(read.error).__name__}: {read.error}"
+        logger.info(f"Finished the sync of {self.name}: {self.progress.line()}")
+        if failures:
+            listed = "\n".join(f"{name}: {text}" for name, text in failures.items())
+            raise AirbyteTracedException(
+                internal_message=listed,
+                message=f"The sync ended, but these streams are not complete: {', '.join(failures)}.\n{listed}",
+                failure_type=FailureType.config_error,
+            )
+
+    def _stream_read(
+        self,
+        stream: Stream,
+        configured: ConfiguredAirbyteStream,
+        manager: ConnectorStateManager,
+        internal_config: InternalConfig,
+        logger: logging.Logger,
+    ) -> StreamRead:
+        """How a configured stream is to be read: partition by partition, or through its own `read`."""
+        from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
+        from airbyte_cdk.sources.streams.core import NO_CURSOR_STATE_KEY, reading_batches
+
+        known: MutableMapping[str, Any] = manager.get_stream_state(stream.name, stream.namespace)
+        if known.get(NO_CURSOR_STATE_KEY):
+            known = {}
+        if not self._reads_whole(stream, configured) and not internal_config.limit:
+            stream.state = self._initial_state(stream, configured, known)
+            return StreamRead(stream)
+
+        def whole() -> Iterator[Item]:
+            messages: Iterable[Item] = stream.read(
+                configured, logger, self._slice_logger, known, manager, internal_config
+            )
+            iterator = iter(messages)
+            while True:
+                with reading_batches():
+                    try:
+                        item = next(iterator)
+                    except StopIteration:
+                        return
+                yield item
+
+        return StreamRead(stream, whole)
+
+    def _reads_whole(self, stream: Stream, configured: ConfiguredAirbyteStream) -> bool:
+        """Whether the stream is read through its own `read`."""
+        return stream.reads_whole
+
+    def _initial_state(
+        self, stream: Stream, configured: ConfiguredAirbyteStream, known: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """The state that the stream starts from."""
+        return known

@@ -1,0 +1,42 @@
+"""One stream of a sync, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints
+    from airbyte_cdk.sources.streams.core import Stream
+    from airbyte_cdk.sources.streams.partition import Item
+
+
+@dataclass(eq=False)
+class StreamRead:
+    """What the engine is to read of one stream; the fields below `whole` are its own notes.
+
+    Attributes:
+        stream: The stream.
+        whole: For a stream that wants to be read as one generator (it overrides `Stream.read` or a hook that only
+            `Stream.read` honours): starts it. Its STATE messages come inline. None: the engine reads the partitions.
+        started: STARTED was sent.
+        running: RUNNING was sent.
+        ended: COMPLETE or INCOMPLETE was sent.
+        records: Records sent.
+        states: STATE messages sent.
+        unsent: Partitions were closed since the last STATE message.
+        error: Why the stream stopped early, if it did.
+        checkpoints: Decides when a state is due.
+    """
+
+    stream: Stream
+    whole: Callable[[], Iterable[Item]] | None = None
+    started: bool = False
+    running: bool = False
+    ended: bool = False
+    records: int = 0
+    states: int = 0
+    unsent: bool = False
+    error: BaseException | None = None
+    checkpoints: Checkpoints | None = None

@@ -1,0 +1,275 @@
+"""Arrow types at the edge: what discovery declares for them, and batches that the wire can print as they are.
+
+The forms are those of section 5.6 of the specification of file-based sources: binary columns are UTF-8 text, decimals
+are text unless floats are asked for, and temporal values are ISO text (printed by `airbyte_cdk.models.wire`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airbyte_cdk.sources.file_based.schema_helpers import merge_properties
+
+Property = dict[str, Any]
+"""JSON schema of one column."""
+
+
+def property_of(arrow_type: pa.DataType, decimal_as_float: bool = False) -> Property:
+    """JSON schema property that discovery declares for a column of this type.
+
+    Type names are those that catalogs already hold: a dictionary column is ``object`` and a duration ``integer``,
+    though their values are printed as the plain value and as a float. Every Arrow type has one.
+    """
+    types = pa.types
+    if isinstance(arrow_type, pa.UuidType):
+        return {"type": "string"}
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        return property_of(arrow_type.storage_type, decimal_as_float)
+    if types.is_boolean(arrow_type):
+        return {"type": "boolean"}
+    if types.is_integer(arrow_type) or types.is_duration(arrow_type):
+        return {"type": "integer"}
+    if types.is_floating(arrow_type) or (types.is_decimal(arrow_type) and decimal_as_float):
+        return {"type": "number"}
+    if types.is_date(arrow_type):
+        return {"type": "string", "format": "date"}
+    if types.is_timestamp(arrow_type):
+        return {"type": "string", "format": "date-time"}
+    if types.is_null(arrow_type):
+        return {"type": "null"}
+    if types.is_struct(arrow_type) or types.is_map(arrow_type) or types.is_dictionary(arrow_type):
+        return {"type": "object"}
+    if _is_list(arrow_type) or types.is_interval(arrow_type):
+        return {"type": "array"}
+    if types.is_run_end_encoded(arrow_type):
+        return property_of(arrow_type.value_type, decimal_as_float)
+    if types.is_union(arrow_type):
+        return merge_properties(property_of(field.type, decimal_as_float) for field in arrow_type)
+    return {"type": "string"}  # text, binary, decimal, time of day
+
+
+def unprintable(schema: pa.Schema) -> str | None:
+    """Why no row of this schema can be printed as one JSON object, or None if they can.
+
+    A JSON object cannot hold two values under one name, and an instant in an unknown time zone has no offset.
+    """
+    names: set[str] = set()
+    for field in schema:
+        if field.name in names:
+            return f"two columns have the name {field.name!r}"
+        names.add(field.name)
+        reason = _unprintable(field.type)
+        if reason is not None:
+            return f"column {field.name!r}: {reason}"
+    return None
+
+
+def _unprintable(arrow_type: pa.DataType) -> str | None:
+    if pa.types.is_timestamp(arrow_type) and arrow_type.tz is not None:
+        try:
+            pa.array([0], arrow_type)[0].as_py()
+        except (ValueError, KeyError, LookupError, OSError, pa.ArrowException):
+            return f"unknown time zone {arrow_type.tz!r}"
+    if pa.types.is_struct(arrow_type):
+        inner = [arrow_type.field(i).name for i in range(arrow_type.num_fields)]
+        if len(set(inner)) < len(inner):
+            return "two of its fields have the same name"
+    if pa.types.is_nested(arrow_type):
+        for i in range(arrow_type.num_fields):
+            reason = _unprintable(arrow_type.field(i).type)
+            if reason is not None:
+                return reason
+    return None
+
+
+class Unprintable(ValueError):
+    """An array holds values that have no form on the wire. The text says why, without any value."""
+
+
+def wire_exact(batch: pa.RecordBatch, decimal_as_float: bool = False) -> tuple[pa.RecordBatch, dict[int, str]]:
+    """The batch with every column in a type that the wire prints exactly, without the rows that have no such form.
+
+    Binary becomes text and UUIDs their canonical text at any depth; other extension types become their storage;
+    decimals become float64 (correctly rounded) if asked for. Text, old or new, is checked to be UTF-8, and dates and
+    timestamps to lie in the years 1 to 9999.
+
+    Returns:
+        The good rows in order, and why each bad row (by its index in `batch`) is missing.
+    """
+
+    def convert(column: pa.Array) -> pa.Array:
+        return map_leaves(column, lambda leaf: _exact_leaf(leaf, decimal_as_float))
+
+    columns: list[pa.Array] = []
+    bad: dict[int, str] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            columns.append(convert(column))
+        except Unprintable:
+            pieces: list[pa.Array | None] = []
+            found: dict[int, str] = {}
+            plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+            _convert_in_halves(plain, 0, convert, pieces, found)
+            columns.append(_joined(pieces))
+            for row, reason in found.items():
+                bad.setdefault(row, f"column {name!r}: {reason}")
+    if not columns:
+        return batch, bad  # keeps the number of its rows
+    exact = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    if bad:
+        exact = exact.filter(pa.array([row not in bad for row in range(batch.num_rows)], pa.bool_()))
+    return exact, bad
+
+
+def map_leaves(array: pa.Array, leaf: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """The array with `leaf` applied to each array of plain values in it; lists, structs and maps keep their shape.
+
+    `leaf` also gets whole arrays of an extension type and must keep the length. Encodings (dictionary, run-end) stay
+    around the mapped values or are undone.
+    """
+    arrow_type = array.type
+    types = pa.types
+    if types.is_struct(arrow_type):
+        fields = [arrow_type.field(i) for i in range(arrow_type.num_fields)]
+        children = [map_leaves(child, leaf) for child in array.flatten()]
+        if not fields:
+            return array
+        new = [field.with_type(child.type).with_nullable(True) for field, child in zip(fields, children, strict=True)]
+        return pa.StructArray.from_arrays(children, fields=new, mask=array.is_null() if array.null_count else None)
+    if types.is_map(arrow_type):
+        keys, items = map_leaves(array.keys, leaf), map_leaves(array.items, leaf)
+        pairs = pa.StructArray.from_arrays(
+            [keys, items], fields=[pa.field("key", keys.type, nullable=False), pa.field("value", items.type)]
+        )
+        return relisted(pa.map_(keys.type, items.type), array, 2, pairs)
+    if types.is_fixed_size_list(arrow_type):
+        values = map_leaves(array.values, leaf)
+        return relisted(pa.list_(_item(values), arrow_type.list_size), array, 1, values)
+    if types.is_large_list(arrow_type):
+        values = map_leaves(array.values, leaf)
+        return relisted(pa.large_list(_item(values)), array, 2, values)
+    if types.is_list(arrow_type):
+        values = map_leaves(array.values, leaf)
+        return relisted(pa.list_(_item(values)), array, 2, values)
+    if types.is_list_view(arrow_type):
+        return map_leaves(array.cast(pa.list_(arrow_type.value_type)), leaf)
+    if types.is_large_list_view(arrow_type):
+        return map_leaves(array.cast(pa.large_list(arrow_type.value_type)), leaf)
+    if types.is_dictionary(arrow_type):
+        if len(array.dictionary) > len(array):
+            return map_leaves(array.dictionary_decode(), leaf)
+        return pa.DictionaryArray.from_arrays(array.indices, map_leaves(array.dictionary, leaf))
+    if types.is_run_end_encoded(arrow_type):
+        return map_leaves(pc.run_end_decode(array), leaf)
+    return leaf(array)
+
+
+def _item(values: pa.Array) -> pa.Field:
+    return pa.field("item", values.type)
+
+
+def relisted(arrow_type: pa.DataType, array: pa.Array, buffers: int, child: pa.Array) -> pa.Array:
+    """The lists of `array` around another child array of the same length."""
+    own = array.buffers()[:buffers]
+    return pa.Array.from_buffers(arrow_type, len(array), own, -1, array.offset, [child])
+
+
+def _is_list(arrow_type: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_list(arrow_type)
+        or types.is_large_list(arrow_type)
+        or types.is_fixed_size_list(arrow_type)
+        or types.is_list_view(arrow_type)
+        or types.is_large_list_view(arrow_type)
+    )
+
+
+def _exact_leaf(array: pa.Array, decimal_as_float: bool) -> pa.Array:
+    arrow_type = array.type
+    types = pa.types
+    if isinstance(arrow_type, pa.UuidType):
+        stored = array.storage.to_pylist()
+        return pa.array([None if cell is None else str(uuid.UUID(bytes=cell)) for cell in stored], pa.string())
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        return map_leaves(array.storage, lambda leaf: _exact_leaf(leaf, decimal_as_float))
+    if types.is_string(arrow_type) or types.is_large_string(arrow_type) or types.is_string_view(arrow_type):
+        return checked_text(array)
+    if types.is_binary(arrow_type) or types.is_fixed_size_binary(arrow_type) or types.is_binary_view(arrow_type):
+        return checked_text(array, pa.string())
+    if types.is_large_binary(arrow_type):
+        return checked_text(array, pa.large_string())
+    if decimal_as_float and types.is_decimal(arrow_type):
+        # Arrow's own cast is off by one in the last bit of some values; parsing the text never is.
+        return array.cast(pa.string()).cast(pa.float64())
+    if types.is_date(arrow_type) or types.is_timestamp(arrow_type):
+        check_years(array)
+    return array
+
+
+def checked_text(array: pa.Array, to: pa.DataType | None = None) -> pa.Array:
+    """A text or binary array as text of type `to`. Raises `Unprintable` if it is not all UTF-8."""
+    try:
+        if to is not None:
+            return array.cast(to)
+        array.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise Unprintable("bytes that are not UTF-8 text") from error
+    return array
+
+
+_FIRST_DAY, _LAST_DAY = -719162, 2932896
+"""0001-01-01 and 9999-12-31, in days since 1970-01-01."""
+_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+
+
+def check_years(array: pa.Array) -> None:
+    """Raise `Unprintable` unless all dates or timestamps lie in the years 1 to 9999, in their own zone."""
+    arrow_type = array.type
+    first, last = _FIRST_DAY, _LAST_DAY + 1
+    if pa.types.is_date32(arrow_type):
+        plain = array.view(pa.int32())
+        per_day = 1
+    else:
+        plain = array.view(pa.int64())
+        per_day = _PER_DAY["ms" if pa.types.is_date64(arrow_type) else arrow_type.unit]
+        if pa.types.is_timestamp(arrow_type) and arrow_type.tz not in (None, "UTC", "+00:00"):
+            first, last = first + 1, last - 1  # no zone is a whole day away from UTC
+    bounds = pc.min_max(plain)
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is not None and (low < first * per_day or high >= last * per_day):
+        raise Unprintable("a date outside the years 1 to 9999")
+
+
+def _convert_in_halves(
+    column: pa.Array,
+    first: int,
+    convert: Callable[[pa.Array], pa.Array],
+    pieces: list[pa.Array | None],
+    bad: dict[int, str],
+) -> None:
+    """Convert a column that holds bad rows: halves of halves, until each bad row stands alone (as None)."""
+    try:
+        pieces.append(convert(column))
+        return
+    except Unprintable as error:
+        if len(column) == 1:
+            pieces.append(None)
+            bad[first] = str(error)
+            return
+    half = len(column) // 2
+    # take() copies, so that nested values outside of the half cannot make it fail
+    _convert_in_halves(column.take(pa.array(range(half))), first, convert, pieces, bad)
+    rest = column.take(pa.array(range(half, len(column))))
+    _convert_in_halves(rest, first + half, convert, pieces, bad)
+
+
+def _joined(pieces: list[pa.Array | None]) -> pa.Array:
+    """One array of the pieces, with a null for each None."""
+    good = next((piece.type for piece in pieces if piece is not None), pa.null())
+    return pa.concat_arrays([pa.nulls(1, good) if piece is None else piece for piece in pieces])

@@ -1,0 +1,160 @@
+"""Answers `check` for a stream over files."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airbyte_cdk.models.batch import Batch
+from airbyte_cdk.sources.file_based.exceptions import (
+    CheckAvailabilityError,
+    CustomFileBasedException,
+    FileBasedSourceError,
+)
+from airbyte_cdk.sources.file_based.parsers.base import FileRead, brings_own_records
+from airbyte_cdk.sources.file_based.schema_helpers import nonconforming_column
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+if TYPE_CHECKING:
+    from airbyte_cdk.sources.file_based.file_based_stream import AbstractFileBasedStream
+    from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
+    from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+    from airbyte_cdk.sources.source import Source
+
+CHECKED_FILES = 3
+"""Of each stream, the first few listed files are tried."""
+CHECK_BYTES = 64 * 1024
+
+
+class AbstractFileBasedAvailabilityStrategy(ABC):
+    """Answers whether a stream can be read."""
+
+    @abstractmethod
+    def check_availability(
+        self, stream: Any, logger: logging.Logger, source: Source | None = None
+    ) -> tuple[bool, str | None]:
+        """Whether the stream's files can be listed, and if not, why."""
+
+    @abstractmethod
+    def check_availability_and_parsability(
+        self, stream: AbstractFileBasedStream, logger: logging.Logger, source: Source | None = None
+    ) -> tuple[bool, str | None]:
+        """Whether the stream's files can be listed and parsed, and if not, why."""
+
+
+@dataclass
+class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy):
+    """Lists a stream and reads the beginning of its first files.
+
+    Args:
+        stream_reader: The source's reader.
+    """
+
+    stream_reader: AbstractFileBasedStreamReader
+
+    def check_availability(
+        self, stream: Any, logger: logging.Logger, source: Source | None = None
+    ) -> tuple[bool, str | None]:
+        """Whether at least one file matches."""
+        try:
+            self._check_list_files(stream)
+        except CheckAvailabilityError as error:
+            return False, str(error)
+        return True, None
+
+    def check_availability_and_parsability(
+        self, stream: AbstractFileBasedStream, logger: logging.Logger, source: Source | None = None
+    ) -> tuple[bool, str | None]:
+        """Whether at least one file matches, and the first ones can be opened and parsed."""
+        valid, message = stream.get_parser().check_config(stream.config)
+        if not valid:
+            return False, message
+        try:
+            first = self._check_list_files(stream)
+            files = [first, *(f for f in islice(self._listing(stream), CHECKED_FILES) if f.uri != first.uri)]
+            for file in files[:CHECKED_FILES]:
+                self._check_parse_record(stream, file, logger)
+        except CheckAvailabilityError as error:
+            return False, str(error)
+        return True, None
+
+    def _listing(self, stream: AbstractFileBasedStream) -> Any:
+        return stream.get_files()
+
+    def _check_list_files(self, stream: AbstractFileBasedStream) -> RemoteFile:
+        """The first file of the stream. Raises CheckAvailabilityError if there is none or listing fails."""
+        try:
+            file: RemoteFile | None = next(iter(self._listing(stream)), None)
+        except CustomFileBasedException as error:
+            raise CheckAvailabilityError(str(error), stream=stream.name) from error
+        except AirbyteTracedException:
+            raise
+        except Exception as error:
+            raise CheckAvailabilityError(
+                FileBasedSourceError.ERROR_LISTING_FILES, stream=stream.name, details=f"{type(error).__name__}: {error}"
+            ) from error
+        if file is None:
+            raise CheckAvailabilityError(FileBasedSourceError.EMPTY_STREAM, stream=stream.name)
+        return file
+
+    def _check_parse_record(self, stream: AbstractFileBasedStream, file: RemoteFile, logger: logging.Logger) -> None:
+        """Read the beginning of a file. Raises CheckAvailabilityError that says what is wrong with it."""
+        parser = stream.get_parser()
+        try:
+            if parser.parser_max_n_files_for_parsability == 0:
+                with stream.stream_reader.open_file(file, parser.file_read_mode, None, logger):
+                    return
+            record = self._first_record(stream, file, logger)
+        except (AirbyteTracedException, CheckAvailabilityError):
+            raise
+        except Exception as error:
+            raise CheckAvailabilityError(
+                FileBasedSourceError.ERROR_READING_FILE,
+                stream=stream.name,
+                file=file.file_uri_for_logging,
+                details=f"{type(error).__name__}: {error}",
+            ) from error
+        schema = stream.catalog_schema or stream.config.get_input_schema()
+        policy = stream.validation_policy
+        if record is None or not schema or not policy.validate_schema_before_sync:
+            return
+        if (column := nonconforming_column(record, schema)) is not None:
+            raise CheckAvailabilityError(
+                FileBasedSourceError.ERROR_VALIDATING_RECORD,
+                stream=stream.name,
+                file=file.file_uri_for_logging,
+                column=column,
+            )
+
+    @staticmethod
+    def _first_record(stream: AbstractFileBasedStream, file: RemoteFile, logger: logging.Logger) -> Any:
+        """The first record of a file, or None if it has none."""
+        from airbyte_cdk.models.wire import rows
+
+        parser = stream.get_parser()
+        given = stream.config.get_input_schema()
+        if brings_own_records(parser):
+            return next(iter(parser.parse_records(stream.config, file, stream.stream_reader, logger, given)), None)
+        read = FileRead(
+            stream.config,
+            file,
+            stream.stream_reader,
+            logger,
+            schema=given["properties"] if given else None,
+            keep_nulls=True,
+            batch_bytes=CHECK_BYTES,
+        )
+        for table in parser.batches(read):
+            if table.num_rows:
+                return next(iter(rows(Batch(table))))
+        if read.rejects:
+            raise CheckAvailabilityError(
+                FileBasedSourceError.ERROR_PARSING_RECORD,
+                stream=stream.name,
+                file=file.file_uri_for_logging,
+                details=read.rejects.summary(),
+            )
+        return None

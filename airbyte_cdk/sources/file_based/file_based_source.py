@@ -1,0 +1,327 @@
+"""A source over files: its streams come from the config."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC
+from collections import Counter
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteStream,
+    ConnectorSpecification,
+    FailureType,
+    SyncMode,
+)
+from airbyte_cdk.sources.abstract_source import AbstractSource, T
+from airbyte_cdk.sources.file_based.availability_strategy import (
+    AbstractFileBasedAvailabilityStrategy,
+    DefaultFileBasedAvailabilityStrategy,
+)
+from airbyte_cdk.sources.file_based.config.validate_config_transfer_modes import (
+    include_identities_stream,
+    preserve_directory_structure,
+    use_file_transfer,
+    use_permissions_transfer,
+)
+from airbyte_cdk.sources.file_based.discovery_policy import AbstractDiscoveryPolicy, DefaultDiscoveryPolicy
+from airbyte_cdk.sources.file_based.exceptions import (
+    ConfigValidationError,
+    FileBasedErrorsCollector,
+    FileBasedSourceError,
+)
+from airbyte_cdk.sources.file_based.file_cursor import FileBasedConcurrentCursor, FileBasedFinalStateCursor
+from airbyte_cdk.sources.file_based.parsers import default_parsers
+from airbyte_cdk.sources.file_based.schema_validation_policies import (
+    DEFAULT_SCHEMA_VALIDATION_POLICIES,
+    AbstractSchemaValidationPolicy,
+)
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+if TYPE_CHECKING:
+    from airbyte_cdk.models import AirbyteStateMessage
+    from airbyte_cdk.sources.concurrent_source.workers import Encode
+    from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import AbstractFileBasedSpec
+    from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig, ValidationPolicy
+    from airbyte_cdk.sources.file_based.file_based_stream import AbstractFileBasedStream
+    from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
+    from airbyte_cdk.sources.file_based.file_cursor import AbstractFileBasedCursor
+    from airbyte_cdk.sources.file_based.parsers.base import FileTypeParser
+    from airbyte_cdk.sources.streams.core import Stream
+
+DEFAULT_CONCURRENCY = 100
+MAX_CONCURRENCY = 100
+INITIAL_N_PARTITIONS = 50
+IDENTITIES_STREAM = "identities"
+
+
+def config_error(message: str, cause: Exception | None = None) -> AirbyteTracedException:
+    """An error that the user can mend, with one text for user and log."""
+    return AirbyteTracedException(
+        internal_message=message,
+        message=message,
+        failure_type=FailureType.config_error,
+        exception=cause,
+    )
+
+
+class FileBasedSource(AbstractSource, ABC):
+    """A source whose streams are globs over the files of one storage.
+
+    Args:
+        stream_reader: Lists and opens the files.
+        spec_class: Model of the config.
+        catalog: The configured catalog of a sync; None for other commands.
+        config: The config; None if it is only known later.
+        state: State messages of the last sync.
+        availability_strategy: Answers `check`.
+        discovery_policy: Bounds discovery.
+        parsers: Parser by class of format options.
+        validation_policies: Policy by its name in the config.
+        cursor_cls: Class of the file cursors.
+        stream_permissions_reader: Reads who may see which file.
+    """
+
+    _concurrency_level: ClassVar[int | None] = None
+    """Set by a connector whose reader may be called from several threads. The number is an upper bound."""
+
+    def __init__(
+        self,
+        stream_reader: AbstractFileBasedStreamReader,
+        spec_class: type[AbstractFileBasedSpec],
+        catalog: ConfiguredAirbyteCatalog | None,
+        config: Mapping[str, Any] | None,
+        state: list[AirbyteStateMessage] | None,
+        availability_strategy: AbstractFileBasedAvailabilityStrategy | None = None,
+        discovery_policy: AbstractDiscoveryPolicy | None = None,
+        parsers: Mapping[type[Any], FileTypeParser] = default_parsers,
+        validation_policies: Mapping[
+            ValidationPolicy, AbstractSchemaValidationPolicy
+        ] = DEFAULT_SCHEMA_VALIDATION_POLICIES,
+        cursor_cls: type[AbstractFileBasedCursor] = FileBasedConcurrentCursor,
+        stream_permissions_reader: Any = None,
+    ) -> None:
+        self.stream_reader = stream_reader
+        self.spec_class = spec_class
+        self.catalog = catalog
+        self.config = config
+        self.state = state
+        self.availability_strategy = availability_strategy or DefaultFileBasedAvailabilityStrategy(stream_reader)
+        self.discovery_policy = discovery_policy or DefaultDiscoveryPolicy()
+        self.parsers = parsers
+        self.validation_policies = validation_policies
+        self.cursor_cls = cursor_cls
+        self.stream_permissions_reader = stream_permissions_reader
+        self.stream_schemas = (
+            {configured.stream.name: configured.stream.json_schema for configured in catalog.streams} if catalog else {}
+        )
+        self.logger = logging.getLogger(f"airbyte.{self.name}")
+        self.errors_collector = FileBasedErrorsCollector()
+
+    def max_workers(self) -> int:
+        """Threads that may call the stream reader at once: one, unless `_concurrency_level` is set."""
+        return 1 if self._concurrency_level is None else max(1, self._concurrency_level)
+
+    def spec(self, *args: Any, **kwargs: Any) -> ConnectorSpecification:
+        """The spec class as a protocol object."""
+        return ConnectorSpecification(
+            documentationUrl=self.spec_class.documentation_url(), connectionSpecification=self.spec_class.schema()
+        )
+
+    # check ---------------------------------------------------------------------------------------------------------
+
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
+        """Whether each stream finds a file and can read its beginning.
+
+        Raises:
+            AirbyteTracedException: a config_error that tells what is wrong with the config or the streams.
+        """
+        try:
+            streams = self.streams(config)
+        except AirbyteTracedException:
+            raise
+        except ConfigValidationError as error:
+            raise config_error(str(error), error) from error
+        except Exception as error:
+            raise config_error(f"The config cannot be used: {error}", error) from error
+        if not streams:
+            return False, "The config names no stream. Add at least one."
+        errors = [reason for stream in streams if (reason := self._check_stream(stream, logger))]
+        if len(errors) == 1:
+            raise config_error(errors[0])
+        if errors:
+            raise config_error(f"{len(errors)} streams with errors: {', '.join(errors)}")
+        return True, None
+
+    def _check_stream(self, stream: Any, logger: logging.Logger) -> str | None:
+        """What is wrong with one stream, or None."""
+        try:
+            available, reason = stream.availability_strategy.check_availability_and_parsability(stream, logger, self)
+        except AirbyteTracedException as error:
+            return f"Unable to connect to stream {stream.name} - {error.message or error.internal_message}"
+        except Exception as error:
+            logger.error(f"Stream {stream.name}: the check failed", exc_info=error)
+            return f"Unable to connect to stream {stream.name}: {type(error).__name__}"
+        return None if available else reason or f"Unable to connect to stream {stream.name}"
+
+    # streams -------------------------------------------------------------------------------------------------------
+
+    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
+        """One stream for each configured one.
+
+        Raises:
+            ConfigValidationError: if the config does not fit the spec class, or two streams have one name.
+        """
+        parsed = self._get_parsed_config(config)
+        _refuse_doubles(parsed)
+        _refuse_unbuilt(parsed)
+        self.stream_reader.config = parsed
+        if self.stream_permissions_reader:
+            self.stream_permissions_reader.config = parsed
+        streams: list[Stream] = []
+        for stream_config in parsed.streams:
+            stream = self._make_file_based_stream(stream_config, self._make_cursor(stream_config), parsed)
+            stream.workers = self.max_workers()
+            streams.append(stream)
+        return streams
+
+    def _get_parsed_config(self, config: Mapping[str, Any]) -> AbstractFileBasedSpec:
+        try:
+            return self.spec_class(**config)
+        except ValueError as error:
+            raise ConfigValidationError(FileBasedSourceError.CONFIG_VALIDATION_ERROR, details=str(error)) from error
+
+    def _make_cursor(self, stream_config: FileBasedStreamConfig) -> AbstractFileBasedCursor:
+        if self._marks_full_refresh(stream_config.name):
+            return FileBasedFinalStateCursor(
+                stream_config=stream_config, message_repository=self.message_repository, stream_namespace=None
+            )
+        return self.cursor_cls(stream_config)
+
+    def _make_file_based_stream(
+        self,
+        stream_config: FileBasedStreamConfig,
+        cursor: AbstractFileBasedCursor,
+        parsed_config: AbstractFileBasedSpec,
+    ) -> AbstractFileBasedStream:
+        return self._make_default_stream(stream_config, cursor, parsed_config)
+
+    def _make_default_stream(
+        self,
+        stream_config: FileBasedStreamConfig,
+        cursor: AbstractFileBasedCursor | None,
+        parsed_config: AbstractFileBasedSpec,
+    ) -> AbstractFileBasedStream:
+        from airbyte_cdk.sources.file_based.file_based_stream import DefaultFileBasedStream
+
+        return DefaultFileBasedStream(
+            config=stream_config,
+            catalog_schema=self.stream_schemas.get(stream_config.name),
+            stream_reader=self.stream_reader,
+            availability_strategy=self.availability_strategy,
+            discovery_policy=self.discovery_policy,
+            parsers=self.parsers,
+            validation_policy=self._validate_and_get_validation_policy(stream_config),
+            errors_collector=self.errors_collector,
+            cursor=cursor,
+            use_file_transfer=use_file_transfer(parsed_config),
+            preserve_directory_structure=preserve_directory_structure(parsed_config),
+        )
+
+    def _validate_and_get_validation_policy(
+        self, stream_config: FileBasedStreamConfig
+    ) -> AbstractSchemaValidationPolicy:
+        try:
+            return self.validation_policies[stream_config.validation_policy]
+        except KeyError:
+            raise ConfigValidationError(
+                FileBasedSourceError.ERROR_VALIDATION_STREAM_DISCOVERY_OPTIONS,
+                stream=stream_config.name,
+                validation_policy=stream_config.validation_policy,
+            ) from None
+
+    def _get_stream_from_catalog(self, stream_config: FileBasedStreamConfig) -> Any | None:
+        for configured in self.catalog.streams if self.catalog else []:
+            if configured.stream.name == stream_config.name:
+                return configured.stream
+        return None
+
+    def _get_sync_mode_from_catalog(self, stream_name: str) -> SyncMode | None:
+        if not self.catalog:
+            return None
+        for configured in self.catalog.streams:
+            if configured.stream.name == stream_name:
+                mode: SyncMode = configured.sync_mode
+                return mode
+        self.logger.warning(f"The stream {stream_name} is not in the catalog")
+        return None
+
+    # read ----------------------------------------------------------------------------------------------------------
+
+    def _marks_full_refresh(self, name: str) -> bool:
+        """Whether a full refresh of this stream keeps no history, but marks its end.
+
+        So do published connectors that set `_concurrency_level`; their platforms rely on the mark.
+        """
+        if self._concurrency_level is None or not self.catalog:
+            return False
+        return any(
+            configured.stream.name == name and configured.sync_mode == SyncMode.full_refresh
+            for configured in self.catalog.streams
+        )
+
+    def _reads_whole(self, stream: Stream, configured: ConfiguredAirbyteStream) -> bool:
+        return stream.reads_whole and not (
+            self._marks_full_refresh(stream.name) and getattr(stream, "reads_partitions", True)
+        )
+
+    def _initial_state(
+        self, stream: Stream, configured: ConfiguredAirbyteStream, known: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        return {} if self._marks_full_refresh(stream.name) else known
+
+    def read_items(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None,
+        encode: Encode[T],
+        size: Any = None,
+    ) -> Iterator[AirbyteMessage | T]:
+        """As `AbstractSource.read_items`; ends with the number of streams of each file type, if nothing failed."""
+        from airbyte_cdk.utils.analytics_message import create_analytics_message
+
+        if self.catalog is None:
+            self.catalog = catalog
+            self.stream_schemas = {c.stream.name: c.stream.json_schema for c in catalog.streams}
+        yield from super().read_items(logger, config, catalog, state, encode, size)
+        yield from self.errors_collector.yield_and_raise_collected()
+        parsed = self._get_parsed_config(config)
+        for filetype, count in Counter(stream.format.filetype for stream in parsed.streams).items():
+            yield create_analytics_message(f"file-cdk-{filetype}-stream-count", count)
+
+
+def _refuse_doubles(parsed: AbstractFileBasedSpec) -> None:
+    doubles = [name for name, count in Counter(stream.name for stream in parsed.streams).items() if count > 1]
+    if doubles:
+        raise ConfigValidationError(
+            FileBasedSourceError.CONFIG_VALIDATION_ERROR,
+            details=f"several streams are named {', '.join(doubles)}; give each stream a name of its own",
+        )
+
+
+def _refuse_unbuilt(parsed: AbstractFileBasedSpec) -> None:
+    """Say at once what the spec offers and this version cannot do yet."""
+    if use_file_transfer(parsed):
+        missing = "delivery_method use_file_transfer (copying raw files)"
+    elif use_permissions_transfer(parsed) or include_identities_stream(parsed):
+        missing = "delivery_method use_permissions_transfer"
+    else:
+        return
+    raise ConfigValidationError(
+        FileBasedSourceError.CONFIG_VALIDATION_ERROR, details=f"{missing} is not available in this version"
+    )

@@ -1,0 +1,571 @@
+"""One stream over files: which files are read, and how their rows become batches."""
+
+from __future__ import annotations
+
+import logging
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
+from airbyte_cdk.models.batch import Batch, Rows
+from airbyte_cdk.models.wire import rows
+from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints, state_interval
+from airbyte_cdk.sources.concurrent_source.workers import GROUP_ROWS
+from airbyte_cdk.sources.file_based import discovery
+from airbyte_cdk.sources.file_based.exceptions import (
+    FileBasedSourceError,
+    MissingSchemaError,
+    RecordParseError,
+    StopSyncPerValidationPolicy,
+    UndefinedParserError,
+)
+from airbyte_cdk.sources.file_based.file_history import format_time
+from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, brings_own_records
+from airbyte_cdk.sources.file_based.policy_gate import PolicyGate, is_built_in, report_dropped, stopped
+from airbyte_cdk.sources.file_based.rejects import LISTED, Rejects
+from airbyte_cdk.sources.file_based.schema_helpers import fill_nulls, nonconforming_column
+from airbyte_cdk.sources.message.state import state_message
+from airbyte_cdk.sources.streams.core import (
+    NO_CURSOR_STATE_KEY,
+    BatchMessage,
+    JsonSchema,
+    Stream,
+    StreamData,
+    batches_wanted,
+)
+from airbyte_cdk.sources.streams.partition import Item, Partition
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+if TYPE_CHECKING:
+    from airbyte_cdk.models import ConfiguredAirbyteStream
+    from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+    from airbyte_cdk.sources.file_based.availability_strategy import AbstractFileBasedAvailabilityStrategy
+    from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
+    from airbyte_cdk.sources.file_based.discovery_policy import AbstractDiscoveryPolicy
+    from airbyte_cdk.sources.file_based.exceptions import FileBasedErrorsCollector
+    from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
+    from airbyte_cdk.sources.file_based.file_cursor import AbstractFileBasedCursor
+    from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+    from airbyte_cdk.sources.file_based.schema_validation_policies import AbstractSchemaValidationPolicy
+    from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
+    from airbyte_cdk.sources.utils.slice_logger import SliceLogger
+
+LISTING_LOG_SECONDS = 60.0
+
+
+def overrides(instance: object, name: str, base: type) -> bool:
+    """Whether `instance`, its class, or a class between it and `base` brings its own member `name`."""
+    return name in vars(instance) or getattr(type(instance), name, None) is not getattr(base, name)
+
+
+class FilePartition(Partition):
+    """One file of a stream.
+
+    Args:
+        stream: The stream that reads it.
+        file: The file.
+    """
+
+    __slots__ = ("_stream", "file", "rejects")
+
+    def __init__(self, stream: DefaultFileBasedStream, file: RemoteFile) -> None:
+        self._stream = stream
+        self.file = file
+        self.rejects = Rejects()
+
+    @property
+    def slice(self) -> Mapping[str, Any]:
+        """The file as plain data."""
+        return {"uri": self.file.uri, "last_modified": self.file.last_modified.isoformat()}
+
+    def read(self) -> Iterable[Item]:
+        """The file's rows in batches; bad rows are counted in `rejects`."""
+        return self._stream.read_file(self.file, self.rejects)
+
+
+class AbstractFileBasedStream(Stream):
+    """What every stream over files has: a config, a reader, a parser, a policy and a cursor.
+
+    Args:
+        config: The stream's part of the source's config.
+        catalog_schema: JSON schema of the stream in the configured catalog, or None outside of a sync.
+        stream_reader: Lists and opens files.
+        availability_strategy: Answers `check`.
+        discovery_policy: Bounds discovery.
+        parsers: Parser by class of the format options.
+        validation_policy: What happens to records that do not fit the schema.
+        errors_collector: Kept for connectors that report errors through it.
+        cursor: Knows which files have been read.
+    """
+
+    def __init__(
+        self,
+        config: FileBasedStreamConfig,
+        catalog_schema: Mapping[str, Any] | None,
+        stream_reader: AbstractFileBasedStreamReader,
+        availability_strategy: AbstractFileBasedAvailabilityStrategy,
+        discovery_policy: AbstractDiscoveryPolicy,
+        parsers: Mapping[type[Any], FileTypeParser],
+        validation_policy: AbstractSchemaValidationPolicy,
+        errors_collector: FileBasedErrorsCollector,
+        cursor: AbstractFileBasedCursor | None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.catalog_schema = catalog_schema
+        self.stream_reader = stream_reader
+        self.validation_policy = validation_policy
+        self.errors_collector = errors_collector
+        self._availability_strategy = availability_strategy
+        self._discovery_policy = discovery_policy
+        self._parsers = parsers
+        self._cursor = cursor
+        self.workers = 1
+        """Threads that may open files at once in discovery; set by the source."""
+
+    @property
+    def name(self) -> str:
+        """Name of the stream, from its config."""
+        return self.config.name
+
+    @property
+    def availability_strategy(self) -> AbstractFileBasedAvailabilityStrategy:
+        """Answers `check` for this stream."""
+        return self._availability_strategy
+
+    @abstractmethod
+    def get_files(self) -> Iterable[RemoteFile]:
+        """The files that match the stream's globs, as the reader lists them."""
+
+    @cached_property
+    def _listed(self) -> list[RemoteFile]:
+        return list(self.get_files())
+
+    def list_files(self) -> list[RemoteFile]:
+        """`get_files` as a list, made once."""
+        return self._listed
+
+    @abstractmethod
+    def infer_schema(self, files: list[RemoteFile]) -> Mapping[str, Any]:
+        """The columns of `files`, as JSON schema properties."""
+
+    @abstractmethod
+    def compute_slices(self) -> Iterable[Mapping[str, Any] | None]:
+        """The slices of this sync: one ``{"files": [file]}`` a file that is to be read, oldest first."""
+
+    @abstractmethod
+    def read_records_from_slice(self, stream_slice: Mapping[str, Any]) -> Iterable[StreamData]:
+        """The records of the files of one slice."""
+
+    def stream_slices(
+        self,
+        *,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[Mapping[str, Any] | None]:
+        """`compute_slices`."""
+        return self.compute_slices()
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[StreamData]:
+        """The records of one slice. Raises ValueError without a slice."""
+        if stream_slice is None:
+            raise ValueError("a stream over files is read slice by slice: stream_slice must be given")
+        return self.read_records_from_slice(stream_slice)
+
+    def get_parser(self) -> FileTypeParser:
+        """The parser of the configured format. Raises UndefinedParserError if there is none."""
+        try:
+            return self._parsers[type(self.config.format)]
+        except KeyError:
+            filetype = getattr(self.config.format, "filetype", type(self.config.format).__name__)
+            raise UndefinedParserError(
+                FileBasedSourceError.UNDEFINED_PARSER,
+                stream=self.name,
+                format=filetype,
+                details=f"this version reads {', '.join(sorted(_filetypes(self._parsers)))}",
+            ) from None
+
+    def record_passes_validation_policy(self, record: Mapping[str, Any]) -> bool:
+        """Whether the stream's policy lets a record pass."""
+        return self.validation_policy.record_passes_validation_policy(record=record, schema=self.catalog_schema)
+
+
+def _filetypes(parsers: Mapping[type[Any], FileTypeParser]) -> Iterator[str]:
+    for model in parsers:
+        default = getattr(model, "__fields__", {}).get("filetype")
+        yield str(default.default) if default is not None else model.__name__
+
+
+class DefaultFileBasedStream(AbstractFileBasedStream):
+    """A stream whose records are the rows of files.
+
+    Connectors may override `get_files`, `transform_record`, `compute_slices`, `read_records_from_slice` and `read`.
+    A stream that overrides none of the per-record hooks is read in batches; otherwise record by record, with the
+    same records.
+    """
+
+    FILE_TRANSFER_KW = "use_file_transfer"
+    PRESERVE_DIRECTORY_STRUCTURE_KW = "preserve_directory_structure"
+    FILES_KEY = "files"
+    DATE_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+    ab_last_mod_col = "_ab_source_file_last_modified"
+    ab_file_name_col = "_ab_source_file_url"
+    airbyte_columns = (ab_last_mod_col, ab_file_name_col)
+    use_file_transfer = False
+    preserve_directory_structure = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.use_file_transfer = bool(kwargs.pop(self.FILE_TRANSFER_KW, False))
+        self.preserve_directory_structure = bool(kwargs.pop(self.PRESERVE_DIRECTORY_STRUCTURE_KW, True))
+        super().__init__(**kwargs)
+        self._bad: list[tuple[str, str]] = []
+        self._broken: list[tuple[str, BaseException]] = []
+
+    # State and catalog ---------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """The cursor's state: a snapshot."""
+        return dict(self.cursor.snapshot())
+
+    @state.setter
+    def state(self, value: MutableMapping[str, Any]) -> None:
+        self.cursor.set_initial_state(value)
+
+    @property
+    def cursor(self) -> Any:
+        """The file cursor. It can be set once."""
+        return self._cursor
+
+    @cursor.setter
+    def cursor(self, value: AbstractFileBasedCursor) -> None:
+        if self._cursor is not None:
+            raise RuntimeError(f"the cursor of stream {self.name} is already set")
+        self._cursor = value
+
+    @property
+    def cursor_field(self) -> str | list[str]:
+        """The last-modified column."""
+        return self.ab_last_mod_col
+
+    @property
+    def primary_key(self) -> str | list[str] | list[list[str]] | None:
+        """The configured key, or else the parser's own."""
+        if self.config.primary_key:
+            return self.config.primary_key
+        return self.get_parser().get_parser_defined_primary_key(self.config)
+
+    def as_airbyte_stream(self) -> AirbyteStream:
+        """The stream as the catalog names it."""
+        stream = super().as_airbyte_stream()
+        stream.is_file_based = self.use_file_transfer
+        return stream
+
+    @cached_property
+    def _json_schema(self) -> JsonSchema:
+        metadata = {column: {"type": "string"} for column in self.airbyte_columns}
+        return {"type": "object", "properties": {**metadata, **discovery.properties(self)}}
+
+    def get_json_schema(self) -> JsonSchema:
+        """The columns: given, or inferred from the newest files; see `discovery`."""
+        return self._json_schema
+
+    def infer_schema(self, files: list[RemoteFile]) -> Mapping[str, Any]:
+        """The columns of `files`, first file first; see `discovery.infer`."""
+        return discovery.infer(self, files)
+
+    @staticmethod
+    def _fill_nulls(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        filled: Mapping[str, Any] = fill_nulls(schema)
+        return filled
+
+    # Files ---------------------------------------------------------------------------------------------------------
+
+    def get_files(self) -> Iterable[RemoteFile]:
+        """The files that match the stream's globs, as the reader lists them."""
+        return self.stream_reader.get_matching_files(self.config.globs or [], self.config.legacy_prefix, self.logger)
+
+    def files_to_sync(self) -> list[RemoteFile]:
+        """The files that the cursor wants, each uri once, oldest first."""
+        chosen: dict[str, RemoteFile] = {}
+        for file in self.cursor.get_files_to_sync(self._reported(self.get_files()), self.logger):
+            chosen.setdefault(file.uri, file)
+        files = sorted(chosen.values(), key=lambda file: (file.last_modified, file.uri))
+        self.logger.info(f"Stream {self.name}: {len(files)} files are to be read")
+        return files
+
+    def _reported(self, files: Iterable[RemoteFile]) -> Iterator[RemoteFile]:
+        """`files`, with a line in the log for every minute that the listing takes."""
+        next_line = time.monotonic() + LISTING_LOG_SECONDS
+        for count, file in enumerate(files, 1):
+            if count % 1000 == 0 and time.monotonic() > next_line:
+                next_line = time.monotonic() + LISTING_LOG_SECONDS
+                self.logger.info(f"Stream {self.name}: still listing, {count} matching files so far")
+            yield file
+
+    def compute_slices(self) -> Iterable[Mapping[str, Any] | None]:
+        """One slice a file that is to be read, oldest first."""
+        return [{self.FILES_KEY: [file]} for file in self.files_to_sync()]
+
+    def partitions(self) -> Iterable[Partition]:
+        """One partition a file that is to be read, oldest first."""
+        partitions = [FilePartition(self, file) for file in self.files_to_sync()]
+        if hasattr(self.cursor, "set_pending_partitions"):
+            self.cursor.set_pending_partitions(partitions)
+        return partitions
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether a connector overrides a hook that only `read` honours."""
+        hooks = ("read", "read_records", "read_records_from_slice", "compute_slices", "stream_slices")
+        return any(overrides(self, hook, DefaultFileBasedStream) for hook in hooks)
+
+    def close_partition(self, partition: Partition) -> None:
+        """Note that a file was sent: it enters the history unless it holds bad rows that may not be skipped."""
+        assert isinstance(partition, FilePartition)
+        self._close(partition.file, partition.rejects)
+
+    def _close(self, file: RemoteFile, rejects: Rejects) -> None:
+        if rejects:
+            text = (
+                f"stream={self.name} file={file.file_uri_for_logging}: {rejects.count} bad rows ({rejects.summary()})"
+            )
+            if not self._may_skip:
+                self.logger.error(text)
+                self._bad.append((file.uri, rejects.summary()))
+                return
+            self.logger.warning(f"{text}; skipped, as the stream's options allow")
+        self.cursor.add_file(file)
+
+    @property
+    def _may_skip(self) -> bool:
+        on_bad_rows = getattr(self.config, "on_bad_rows", "fail")
+        skips = getattr(on_bad_rows, "value", on_bad_rows) == "skip"
+        return skips or getattr(self.config.format, "ignore_errors_on_fields_mismatch", False) is True
+
+    def partition_failed(self, partition: Partition, error: BaseException) -> bool:
+        """Note that a file could not be read. Other files go on, unless the error concerns the whole stream."""
+        assert isinstance(partition, FilePartition)
+        return self._file_failed(partition.file, error)
+
+    def _file_failed(self, file: RemoteFile, error: BaseException) -> bool:
+        if isinstance(error, AirbyteTracedException) or not isinstance(error, Exception):
+            return False
+        if len(self._broken) < LISTED:
+            self.logger.error(
+                f"stream={self.name} file={file.file_uri_for_logging}: could not be read: {error}", exc_info=error
+            )
+        self._broken.append((file.uri, error))
+        return True
+
+    def failure(self) -> Exception | None:
+        """What keeps the stream from being complete: files with bad rows, files that could not be read."""
+        parts = []
+        if self._bad:
+            listed = "; ".join(f"{uri} ({summary})" for uri, summary in self._bad[:LISTED])
+            parts.append(
+                f"{len(self._bad)} files hold rows that cannot be read: {listed}{_more(self._bad)}. Their good rows "
+                "were sent. These files will be sent again in each sync until they are mended, or until the stream's "
+                "option on_bad_rows is set to skip"
+            )
+        if self._broken:
+            listed = "; ".join(f"{uri} ({type(error).__name__})" for uri, error in self._broken[:LISTED])
+            parts.append(
+                f"{len(self._broken)} files could not be read: {listed}{_more(self._broken)}. They will be tried "
+                "again in the next sync; the log has the details"
+            )
+        if not parts:
+            return None
+        message = f"Stream {self.name}: " + ". ".join(parts) + "."
+        return AirbyteTracedException(
+            internal_message=message,
+            message=message,
+            failure_type=FailureType.system_error if self._broken else FailureType.config_error,
+            exception=self._broken[0][1] if self._broken else None,
+        )
+
+    def state_entries(self) -> int:
+        """Files in the cursor's history."""
+        entries: int = self.cursor.state_entries()
+        return entries
+
+    def final_state(self, *, complete: bool) -> Mapping[str, Any] | None:
+        """The cursor's state, as it is after the last file."""
+        final: Mapping[str, Any] | None = self.cursor.final_state(complete=complete)
+        return final
+
+    # Rows ----------------------------------------------------------------------------------------------------------
+
+    def read_file(self, file: RemoteFile, rejects: Rejects) -> Iterator[Batch]:
+        """The rows of one file in batches, with the metadata columns; bad rows go to `rejects`.
+
+        Raises:
+            MissingSchemaError: if the stream has no schema from the catalog.
+            StopSyncPerValidationPolicy: if a row does not fit the schema and the policy is to wait for discover.
+            Exception: what the reader raises.
+        """
+        if self.catalog_schema is None:
+            raise MissingSchemaError(FileBasedSourceError.MISSING_SCHEMA, stream=self.name)
+        if self.use_file_transfer:
+            raise NotImplementedError("raw-file transfer (delivery_method use_file_transfer) is not available yet")
+        parser = self.get_parser()
+        schemaless = self.config.schemaless
+        read = FileRead(
+            self.config,
+            file,
+            self.stream_reader,
+            self.logger,
+            schema=None if schemaless else self.catalog_schema.get("properties", {}),
+            reserved=frozenset() if schemaless else frozenset(self.airbyte_columns),
+            keep_nulls=schemaless,
+            rejects=rejects,
+        )
+        if self._per_record(parser):
+            yield from self._read_records(parser, read)
+            return
+        gate = None if schemaless else PolicyGate(self.validation_policy, self.catalog_schema, self.name, file)
+        metadata = self._metadata(file)
+        row = 0
+        for table in parser.batches(read):
+            passed = gate.filter(table, row) if gate else table
+            yield Batch(passed, metadata, "data" if schemaless else None, file.uri, row)
+            row += table.num_rows
+        if gate:
+            gate.report(self.logger)
+
+    def _metadata(self, file: RemoteFile) -> dict[str, str]:
+        return {
+            self.ab_last_mod_col: format_time(file.last_modified, self.DATE_TIME_FORMAT),
+            self.ab_file_name_col: file.uri,
+        }
+
+    def _per_record(self, parser: FileTypeParser) -> bool:
+        """Whether a connector brings a hook that sees each record."""
+        return (
+            overrides(self, "transform_record", DefaultFileBasedStream)
+            or overrides(self, "record_passes_validation_policy", DefaultFileBasedStream)
+            or not is_built_in(self.validation_policy)
+            or brings_own_records(parser)
+        )
+
+    def _read_records(self, parser: FileTypeParser, read: FileRead) -> Iterator[Batch]:
+        """As `read_file`, through the per-record hooks."""
+        file, schemaless = read.file, self.config.schemaless
+        last_modified = format_time(file.last_modified, self.DATE_TIME_FORMAT)
+        dropped = 0
+        group: list[Mapping[str, Any]] = []
+        for number, record in enumerate(self._parsed(parser, read)):
+            if schemaless:
+                record = {"data": record}
+            elif not self._passes(record, file, number):
+                dropped += 1
+                continue
+            group.append(self.transform_record(dict(record), file, last_modified))
+            if len(group) >= GROUP_ROWS:
+                yield Batch(Rows(group), origin=file.uri)
+                group = []
+        if group:
+            yield Batch(Rows(group), origin=file.uri)
+        if dropped:
+            report_dropped(self.logger, self.name, file, dropped, self.validation_policy)
+
+    def _parsed(self, parser: FileTypeParser, read: FileRead) -> Iterator[Mapping[str, Any]]:
+        if not brings_own_records(parser):
+            for table in parser.batches(replace(read, keep_nulls=True)):
+                yield from rows(Batch(table, origin=read.file.uri))
+            return
+        try:
+            yield from parser.parse_records(
+                self.config,
+                read.file,
+                self.stream_reader,
+                self.logger,
+                None if read.schema is None else self.catalog_schema,
+            )
+        except RecordParseError as error:
+            read.rejects.add("file", f"{type(parser).__name__} stopped: {error}")
+
+    def _passes(self, record: Mapping[str, Any], file: RemoteFile, number: int) -> bool:
+        try:
+            return self.record_passes_validation_policy(record)
+        except StopSyncPerValidationPolicy as error:
+            column = nonconforming_column(record, self.catalog_schema or {})
+            raise stopped(self.name, file, number, column) from error
+
+    def transform_record(self, record: dict[str, Any], file: RemoteFile, last_updated: str) -> dict[str, Any]:
+        """The record as it is sent: with the metadata columns. Overriding it makes reading go record by record."""
+        record[self.ab_last_mod_col] = last_updated
+        record[self.ab_file_name_col] = file.uri
+        return record
+
+    def read_records_from_slice(self, stream_slice: Mapping[str, Any]) -> Iterable[StreamData]:
+        """The records of the files of one slice; a file enters the history after its last record."""
+        for batch in self._read_slice(stream_slice):
+            yield from rows(batch)
+
+    def _read_slice(self, stream_slice: Mapping[str, Any] | None) -> Iterator[Batch]:
+        for file in (stream_slice or {}).get(self.FILES_KEY, []):
+            rejects = Rejects()
+            try:
+                yield from self.read_file(file, rejects)
+            except Exception as error:
+                if not self._file_failed(file, error):
+                    raise
+            else:
+                self._close(file, rejects)
+
+    def read(
+        self,
+        configured_stream: ConfiguredAirbyteStream,
+        logger: logging.Logger,
+        slice_logger: SliceLogger,
+        stream_state: MutableMapping[str, Any],
+        state_manager: ConnectorStateManager,
+        internal_config: InternalConfig,
+    ) -> Iterable[StreamData]:
+        """The stream as one generator of records and STATE messages, for connectors that wrap or call it."""
+        if NO_CURSOR_STATE_KEY not in stream_state:
+            self.state = stream_state
+        in_engine = batches_wanted()
+        limit = internal_config.limit if internal_config else None
+        per_record = any(
+            overrides(self, hook, DefaultFileBasedStream) for hook in ("read_records", "read_records_from_slice")
+        )
+        checkpoints = Checkpoints(self.state_entries(), state_interval())
+        cursor_field = configured_stream.cursor_field or None
+        for stream_slice in self.stream_slices(
+            sync_mode=configured_stream.sync_mode, cursor_field=cursor_field, stream_state=stream_state
+        ):
+            if slice_logger.should_log_slice_message(logger):
+                yield slice_logger.create_slice_log_message(stream_slice)
+            if per_record or limit or not in_engine:
+                records = self.read_records(configured_stream.sync_mode, cursor_field, stream_slice, stream_state)
+                yield from islice(records, limit)
+            else:
+                for batch in self._read_slice(stream_slice):
+                    yield BatchMessage.of(self.name, batch)
+            entries = self.state_entries()
+            if not in_engine or checkpoints.due(entries):
+                yield state_message(self.name, self.namespace, self.state)
+                checkpoints.sent(entries)
+        final = self.final_state(complete=not self._bad and not self._broken)
+        if final is not None:
+            yield state_message(self.name, self.namespace, final)
+        if not in_engine and (failure := self.failure()) is not None:
+            raise failure
+
+
+def _more(listed: list[Any]) -> str:
+    return f"; and {len(listed) - LISTED} more" if len(listed) > LISTED else ""

@@ -1,0 +1,68 @@
+"""Which files a stream's globs match, and where a storage must look for them.
+
+Globs follow `wcmatch.glob <https://facelessuser.github.io/wcmatch/glob/>`_ with ``GLOBSTAR`` and nothing else: ``*``,
+``?`` and ``[...]`` do not cross ``/``; ``**`` as a whole component stands for any number of directories; wildcards
+never match a name that begins with a dot; ``\\`` takes the meaning from the next character; braces, ``|`` and ``!`` are
+ordinary characters. Upper and lower case differ on every system.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+_MAGIC = frozenset("*?[")
+
+
+def matches(path: str, globs: Iterable[str]) -> bool:
+    """Whether `path` matches one of `globs`; an empty glob matches nothing."""
+    return matcher(globs)(path)
+
+
+def matcher(globs: Iterable[str]) -> Callable[[str], bool]:
+    """A test for many paths: whether a path matches one of `globs`. About 2 microseconds a path."""
+    return _compiled(tuple(globs))
+
+
+@lru_cache(maxsize=256)
+def _compiled(globs: tuple[str, ...]) -> Callable[[str], bool]:
+    from wcmatch import glob
+
+    wanted = [pattern for pattern in globs if pattern]
+    if not wanted:
+        return lambda path: False
+    # FORCEUNIX: paths are those of a storage, whatever the system of this machine; limit=0: no bound on their number.
+    patterns, _ = glob.translate(wanted, flags=glob.GLOBSTAR | glob.FORCEUNIX, limit=0)
+    found = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)).fullmatch
+    return lambda path: found(path) is not None
+
+
+def prefixes(globs: Iterable[str]) -> set[str]:
+    """Prefixes of paths that together reach every match of `globs`; the empty set means the whole storage.
+
+    A path that matches begins with one of them, as long as it does not hold several ``/`` in a row (which globs take
+    for one). No prefix begins with another one.
+    """
+    found = {_literal_start(pattern) for pattern in globs if pattern}
+    if "" in found:
+        return set()
+    kept: list[str] = []
+    for prefix in sorted(found):
+        if not kept or not prefix.startswith(kept[-1]):
+            kept.append(prefix)
+    return set(kept)
+
+
+def _literal_start(pattern: str) -> str:
+    """The text with which every match of one glob begins."""
+    start: list[str] = []
+    characters = iter(pattern)
+    for character in characters:
+        if character in _MAGIC:
+            break
+        literal = next(characters, "") if character == "\\" else character
+        if literal == "/" and start and start[-1] == "/":
+            break  # the glob stands for any number of slashes here
+        start.append(literal)
+    return "".join(start)

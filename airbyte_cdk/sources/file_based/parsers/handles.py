@@ -1,0 +1,224 @@
+"""Opens files for the parsers: as plain decompressed bytes, in order or at random.
+
+Published connectors return many kinds of handle from `open_file`. All that is asked of one is ``read(n)`` with a given
+n, and ``close()`` or the context manager protocol if it has them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import logging
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError
+from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
+from airbyte_cdk.sources.file_based.parsers.compression import MAGIC_BYTES, BrokenStream, codec_of, decompressed
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+    from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
+    from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+
+__all__ = ["READ_BYTES", "BrokenStream", "ByteStream", "open_bytes", "open_random"]
+
+READ_BYTES = 1024 * 1024
+"""Wanted size of one read from a storage."""
+
+
+class ByteStream(io.RawIOBase):
+    """The content of a file in order, decompressed.
+
+    Args:
+        pieces: Gives the next bytes, of any number greater than zero, given how many are wanted; ``b""`` at the end.
+    """
+
+    def __init__(self, pieces: Callable[[int], bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._piece = b""
+        self._taken = 0
+        self._broken: BrokenStream | None = None
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def read(self, n: int = -1, /) -> bytes:
+        """Exactly `n` bytes, or fewer before the end of the file; ``b""`` at its end; all the rest if `n` is negative.
+
+        Raises:
+            BrokenStream: Compressed data is broken, and all that can be decoded was returned by earlier calls.
+            Exception: What the storage raises, as it is.
+        """
+        if self._broken is not None:
+            raise self._broken
+        parts: list[bytes] = []
+        missing = n if n >= 0 else 1 << 62
+        while missing > 0:
+            if self._taken >= len(self._piece):
+                try:
+                    self._piece, self._taken = self._pieces(max(min(missing, 1 << 30), READ_BYTES)), 0
+                except BrokenStream as broken:
+                    self._broken, self._piece, self._taken = broken, b"", 0
+                    if parts:
+                        break
+                    raise
+                if not self._piece:
+                    break
+            part = self._piece
+            if self._taken or len(part) > missing:
+                part = part[self._taken : self._taken + missing]
+            self._taken += len(part)
+            missing -= len(part)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill `buffer`; the number of bytes, as `read`."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+@contextmanager
+def open_bytes(
+    file: RemoteFile,
+    stream_reader: AbstractFileBasedStreamReader,
+    logger: logging.Logger,
+    encoding_if_text: str = "utf-8",
+) -> Iterator[ByteStream]:
+    """The content of `file` in order, decompressed if its first bytes are those of a compressed format.
+
+    Args:
+        encoding_if_text: Some connectors return text though bytes are asked for: it is encoded back so.
+
+    Raises:
+        OSError: The reader returned no handle, or something that cannot be read.
+        Exception: What the reader raises, as it is.
+    """
+    with ExitStack() as stack:
+        handle = _opened(file, stream_reader, logger, stack)
+        read = _byte_reader(file, handle, encoding_if_text)
+        head = _head(read)
+        pieces = _putting_back(head, read)
+        codec = codec_of(head, file.uri)
+        if codec is not None:
+            pieces = _one_by_one(decompressed(pieces, codec))
+        yield stack.enter_context(ByteStream(pieces))
+
+
+@contextmanager
+def open_random(
+    file: RemoteFile, stream_reader: AbstractFileBasedStreamReader, logger: logging.Logger
+) -> Iterator[IO[bytes]]:
+    """The content of `file` as a binary file that can be read, sought and told.
+
+    It is the storage's own handle where that can seek. A compressed file, or one whose handle cannot, is first copied
+    to a temporary file, which is gone when the context ends, however it ends.
+
+    Raises:
+        BrokenStream: The file is compressed, and its data is broken.
+        OSError: The reader returned no handle, or something that cannot be read.
+        Exception: What the reader raises, as it is.
+    """
+    with ExitStack() as stack:
+        handle = _opened(file, stream_reader, logger, stack)
+        if _is_plain_and_seekable(file, handle):
+            yield handle
+            return
+    with open_bytes(file, stream_reader, logger) as content, tempfile.TemporaryFile(prefix="airbyte-cdk-") as copy:
+        while data := content.read(READ_BYTES):
+            copy.write(data)
+        copy.seek(0)
+        yield cast("IO[bytes]", copy)
+
+
+def _opened(
+    file: RemoteFile, stream_reader: AbstractFileBasedStreamReader, logger: logging.Logger, stack: ExitStack
+) -> Any:
+    """The reader's own handle, which `stack` closes."""
+    opened: Any = stream_reader.open_file(file, FileReadMode.READ_BINARY, None, logger)
+    if hasattr(opened, "__enter__"):
+        handle = stack.enter_context(opened)
+        handle = opened if handle is None else handle
+    else:
+        handle = opened
+        if hasattr(handle, "close"):
+            stack.callback(handle.close)
+    if not hasattr(handle, "read"):
+        what = "nothing" if handle is None else f"a {type(handle).__name__}, which cannot be read,"
+        raise OSError(
+            f"{FileBasedSourceError.ERROR_READING_FILE.value} The storage's reader returned {what} for file {file.uri}."
+        )
+    return handle
+
+
+def _byte_reader(file: RemoteFile, handle: Any, encoding: str) -> Callable[[int], bytes]:
+    """``read(n)`` of `handle`, as bytes in any case; they may be more than n if it gives text."""
+    encoder: codecs.IncrementalEncoder | None = None
+
+    def read(n: int) -> bytes:
+        nonlocal encoder
+        data = handle.read(n)
+        if isinstance(data, bytes):
+            return data
+        if isinstance(data, str):
+            if encoder is None:
+                # A lone surrogate cannot be encoded; passed on, it makes one bad row and not a failed file.
+                errors = "surrogatepass" if codecs.lookup(encoding).name.startswith("utf") else "strict"
+                encoder = codecs.getincrementalencoder(encoding)(errors)
+            return encoder.encode(data, final=not data)
+        if isinstance(data, bytearray | memoryview):
+            return bytes(data)
+        raise OSError(
+            f"{FileBasedSourceError.ERROR_READING_FILE.value} The handle of file {file.uri} gave "
+            f"{type(data).__name__}, not bytes."
+        )
+
+    return read
+
+
+def _head(read: Callable[[int], bytes]) -> bytes:
+    """The first bytes, at least `MAGIC_BYTES` unless the file is shorter."""
+    head = read(READ_BYTES)
+    while 0 < len(head) < MAGIC_BYTES and (more := read(READ_BYTES)):
+        head += more
+    return head
+
+
+def _putting_back(head: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """As `read`, but gives `head` first."""
+    waiting = [head] if head else []
+
+    def pieces(n: int) -> bytes:
+        return waiting.pop() if waiting else read(n)
+
+    return pieces
+
+
+def _one_by_one(chunks: Iterator[bytes]) -> Callable[[int], bytes]:
+    return lambda _: next(chunks, b"")
+
+
+def _is_plain_and_seekable(file: RemoteFile, handle: Any) -> bool:
+    """Whether a handle, just opened, gives bytes at any place, and the file is not compressed."""
+    try:
+        if not handle.seekable():
+            return False
+        head = handle.read(MAGIC_BYTES)
+        if not isinstance(head, bytes) or codec_of(head, file.uri) is not None:
+            return False
+        handle.seek(0, io.SEEK_END)
+        size = handle.tell()
+        handle.seek(0)
+        again = handle.read(len(head))
+        handle.seek(0)
+        return bool(again == head and size >= len(head) and handle.tell() == 0)
+    except (AttributeError, TypeError, ValueError, NotImplementedError, OSError):
+        return False  # a storage that fails will fail again when the file is opened to be copied

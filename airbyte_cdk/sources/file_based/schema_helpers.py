@@ -1,0 +1,510 @@
+"""JSON schemas of streams: given by the user, merged from several files, compared with records.
+
+A schema here is a mapping from column name to a JSON schema *property*, such as ``{"type": ["null", "integer"]}``.
+Types are ordered from narrow to wide: null < boolean < integer < number < string; ``object`` and ``array`` stand
+beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+from airbyte_cdk.sources.file_based.exceptions import ConfigValidationError, FileBasedSourceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SchemaType = Mapping[str, Mapping[str, Any]]
+"""JSON schema properties by column name."""
+
+schemaless_schema: dict[str, Any] = {"type": "object", "properties": {"data": {"type": "object"}}}
+"""Schema of a stream whose records are one object each."""
+
+file_transfer_schema: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "folder": {"type": "string"},
+        "file_name": {"type": "string"},
+        "source_uri": {"type": "string"},
+        "bytes": {"type": "integer"},
+        "id": {"type": ["null", "string"]},
+        "created_at": {"type": ["null", "string"]},
+        "updated_at": {"type": ["null", "string"]},
+        "mime_type": {"type": ["null", "string"]},
+    },
+}
+"""Schema of a stream whose files are copied as they are."""
+
+SCALARS = ("null", "boolean", "integer", "number", "string")
+"""Scalar types from narrow to wide: a value of one is a value of each that follows."""
+
+_WIDTH = {name: width for width, name in enumerate(SCALARS)}
+_TYPES = frozenset((*SCALARS, "object", "array"))
+_PRINTED_AS_TEXT = (str, bytes, date, time, Decimal, UUID, Enum)
+
+_FITTING: dict[str, frozenset[type]] = {
+    "null": frozenset({type(None)}),
+    "boolean": frozenset({type(None), bool}),
+    "integer": frozenset({type(None), bool, int}),
+    "number": frozenset({type(None), bool, int, float}),
+    "string": frozenset({type(None), bool, int, float, str}),
+    "object": frozenset({type(None), dict}),
+}
+"""Python types whose values fit a type for sure; a first, quick look."""
+
+
+# --- Types of values ------------------------------------------------------------------------------------------------
+
+
+def get_inferred_type(value: Any) -> str | None:
+    """Name of the narrowest type of a Python value; None for a list, and for what has no JSON form.
+
+    Values that are printed as text, such as dates and decimals, are strings.
+    """
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float() | timedelta():
+            return "number"
+        case Mapping():
+            return "object"
+        case _:
+            return "string" if isinstance(value, _PRINTED_AS_TEXT) else None
+
+
+def is_equal_or_narrower_type(value: Any, expected_type: str) -> bool:
+    """Whether a scalar or object value is of `expected_type`, or of a scalar type narrower than it. Null always is."""
+    inferred = get_inferred_type(value)
+    if inferred is None:
+        return False
+    if inferred in _WIDTH and expected_type in _WIDTH:
+        return _WIDTH[inferred] <= _WIDTH[expected_type]
+    return inferred == expected_type or inferred == "null"
+
+
+# --- The user's own schema ------------------------------------------------------------------------------------------
+
+_GIVEN_TYPES = {**{name: name for name in _TYPES}, "float": "number"}
+
+
+def type_mapping_to_jsonschema(input_schema: str | Mapping[str, str] | None) -> dict[str, Any] | None:
+    """``{"type": "object", "properties": {...}}`` for a flat mapping from column name to type name, or its JSON text.
+
+    Type names are trimmed, and upper and lower case are the same; ``float`` is another name of ``number``. Empty text
+    and None give None.
+
+    Raises:
+        ConfigValidationError: The text is not JSON, or not an object; a name or a type is blank, or unknown.
+    """
+    if not input_schema:
+        return None
+    given = _decoded(input_schema) if isinstance(input_schema, str) else input_schema
+    properties: dict[str, Any] = {}
+    for column, type_name in given.items():
+        if not column.strip():
+            raise _unusable("it has a column without a name")
+        if not isinstance(type_name, str) or not type_name.strip():
+            raise _unusable(f"the type of column {column!r} is not a text; write one name, such as string")
+        known = _GIVEN_TYPES.get(type_name.strip().casefold())
+        if known is None:
+            raise _unusable(f"the type of column {column!r} is not known: {type_name.strip()!r}")
+        properties[column] = {"type": known}
+    return {"type": "object", "properties": properties}
+
+
+def _decoded(text: str) -> Mapping[str, Any]:
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _unusable("it is not valid JSON") from None
+    if not isinstance(given, dict):
+        raise _unusable("it is not a JSON object")
+    return given
+
+
+def _unusable(why: str) -> ConfigValidationError:
+    return ConfigValidationError(f"{FileBasedSourceError.ERROR_PARSING_USER_PROVIDED_SCHEMA.value} Here {why}.")
+
+
+# --- Merging the schemas of several files ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TypeConflict:
+    """A column that has different types in different files.
+
+    Attributes:
+        column: Its name; ``a.b`` is column b inside of a, ``a[]`` the items of a.
+        known: Its type in the schema merged so far, such as ``integer`` or ``string (date)``.
+        found: Its type in the file added.
+        merged: The type that holds both.
+    """
+
+    column: str
+    known: str
+    found: str
+    merged: str
+
+    def __str__(self) -> str:
+        return f"column {self.column!r} is {self.found}, not {self.known}; it is declared as {self.merged}"
+
+
+def merge_schemas(schema1: SchemaType, schema2: SchemaType) -> dict[str, Any]:
+    """The columns of both, with types that hold the values of both; see `merge_with_conflicts`."""
+    return merge_with_conflicts(schema1, schema2)[0]
+
+
+def merge_with_conflicts(known: SchemaType, found: SchemaType) -> tuple[dict[str, Any], list[TypeConflict]]:
+    """The columns of both, those of `known` first, and the columns on whose type they disagree.
+
+    Merging never fails. Null merges with every type; two scalar types widen to the wider one; an object, an array and
+    a scalar beside each other give a list of types. Properties and items of nested types are merged the same way. What
+    constrains values further (format, pattern, enum, ...) is kept only if both sides agree on it.
+
+    Integer beside number is no conflict, nor is null beside anything.
+    """
+    conflicts: list[TypeConflict] = []
+    return _merged_columns(known, found, "", conflicts), conflicts
+
+
+def merge_properties(properties: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """One JSON schema property that holds the values of all; ``{"type": "null"}`` if there is none."""
+    merged: dict[str, Any] = {"type": "null"}
+    for prop in properties:
+        merged = _merged(merged, prop, "", [])
+    return merged
+
+
+def _merged_columns(known: SchemaType, found: SchemaType, path: str, conflicts: list[TypeConflict]) -> dict[str, Any]:
+    merged = {column: dict(prop) for column, prop in known.items()}
+    for column, prop in found.items():
+        merged[column] = _merged(merged[column], prop, path + column, conflicts) if column in merged else dict(prop)
+    return merged
+
+
+_NESTED = frozenset(("type", "properties", "items", "additionalProperties"))
+_ANNOTATIONS = frozenset(("title", "description"))
+_OF_SCALARS = frozenset(("format", "pattern", "airbyte_type"))
+
+
+def _merged(a: Mapping[str, Any], b: Mapping[str, Any], path: str, conflicts: list[TypeConflict]) -> dict[str, Any]:
+    if a == b or b.get("type") == "null":
+        return dict(a)
+    if a.get("type") == "null":
+        return dict(b)
+    types_a, types_b = _types(a), _types(b)
+    merged: dict[str, Any] = {}
+    if types_a is not None and types_b is not None:
+        merged["type"] = _widest(types_a | types_b)
+        merged.update(_kept_keywords(a, b, types_a, types_b))
+        merged.update(_merged_items(a, b, types_a, types_b, path, conflicts))
+        merged.update(_merged_object(a, b, types_a, types_b, path, conflicts))
+    # else: something other than plain types, which only a schema without any rule is sure to hold
+    known, found = _described(a), _described(b)
+    if known != found and {known, found} != {"integer", "number"}:
+        conflicts.append(TypeConflict(path, known, found, _described(merged)))
+    return merged
+
+
+def _types(prop: Mapping[str, Any]) -> frozenset[str] | None:
+    """The types of a property; None if it is not described by plain types."""
+    given = prop.get("type")
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or not names or not all(name in _TYPES for name in names):
+        return None
+    return frozenset(names)
+
+
+def _widest(types: frozenset[str]) -> str | list[str]:
+    scalars = [name for name in SCALARS[1:] if name in types]
+    others = [name for name in ("object", "array") if name in types]
+    names = [*(["null"] if "null" in types else []), *scalars[-1:], *others]
+    return names[0] if len(names) == 1 else names
+
+
+def _kept_keywords(
+    a: Mapping[str, Any], b: Mapping[str, Any], types_a: frozenset[str], types_b: frozenset[str]
+) -> Iterator[tuple[str, Any]]:
+    scalars_a, scalars_b = types_a & _WIDTH.keys() - {"null"}, types_b & _WIDTH.keys() - {"null"}
+    for keyword, value in {**b, **a}.items():
+        if keyword in _NESTED:
+            continue
+        agreed = keyword in a and keyword in b and a[keyword] == b[keyword]
+        if keyword in _ANNOTATIONS or agreed:
+            yield keyword, value
+        elif keyword in _OF_SCALARS and not (scalars_a and scalars_b):
+            yield keyword, value  # only one side has scalars, so nothing else is constrained by it
+
+
+def _merged_items(
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    types_a: frozenset[str],
+    types_b: frozenset[str],
+    path: str,
+    conflicts: list[TypeConflict],
+) -> dict[str, Any]:
+    sides = [prop for prop, types in ((a, types_a), (b, types_b)) if "array" in types]
+    if not sides or any("items" not in prop for prop in sides):
+        return {}
+    items = [prop["items"] for prop in sides]
+    if len(items) == 1 or items[0] == items[1]:
+        return {"items": items[0]}
+    if all(isinstance(item, Mapping) for item in items):
+        return {"items": _merged(items[0], items[1], path + "[]", conflicts)}
+    return {}
+
+
+def _merged_object(
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    types_a: frozenset[str],
+    types_b: frozenset[str],
+    path: str,
+    conflicts: list[TypeConflict],
+) -> dict[str, Any]:
+    sides = [prop for prop, types in ((a, types_a), (b, types_b)) if "object" in types]
+    merged: dict[str, Any] = {}
+    for keyword in ("properties", "additionalProperties"):
+        values = [prop[keyword] for prop in sides if keyword in prop]
+        if not sides or len(values) < len(sides):
+            continue
+        if len(values) == 1 or values[0] == values[1]:
+            merged[keyword] = values[0]
+        elif keyword == "properties":
+            merged[keyword] = _merged_columns(values[0], values[1], path + ".", conflicts)
+        elif all(isinstance(value, Mapping) for value in values):
+            merged[keyword] = _merged(values[0], values[1], path + ".*", conflicts)
+    return merged
+
+
+def _described(prop: Mapping[str, Any]) -> str:
+    """The type of a property in words: ``string (date)``, ``integer or array``."""
+    types = _types(prop)
+    if types is None:
+        return "any type"
+    names = [name for name in (*SCALARS[1:], "object", "array") if name in types] or ["null"]
+    text = " or ".join(names)
+    return f"{text} ({prop['format']})" if "format" in prop else text
+
+
+def fill_nulls(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a property, or of properties by column name, in which every type allows null, nested ones too."""
+    if not isinstance(schema.get("type"), str | list):
+        return {key: fill_nulls(value) if isinstance(value, Mapping) else value for key, value in schema.items()}
+    filled = dict(schema)
+    given = schema["type"]
+    if isinstance(given, str):
+        filled["type"] = given if given == "null" else ["null", given]
+    elif "null" not in given:
+        filled["type"] = ["null", *given]
+    for keyword in ("properties", "items", "additionalProperties"):
+        nested = schema.get(keyword)
+        if isinstance(nested, Mapping):
+            # `properties` is no property itself, even if a column is named type
+            columns = {name: fill_nulls(prop) for name, prop in nested.items()} if keyword == "properties" else None
+            filled[keyword] = fill_nulls(nested) if columns is None else columns
+    return filled
+
+
+# --- Comparing records with a schema --------------------------------------------------------------------------------
+
+
+def conforms_to_schema(record: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    """Whether every value of `record` is of the type that `schema` declares for its column.
+
+    See `nonconforming_column` for the rules.
+    """
+    return nonconforming_column(record, schema) is None
+
+
+def nonconforming_column(record: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
+    """Name of the first column of `record` that does not fit `schema`, or None if all do.
+
+    A null fits everywhere, even in a column that is not declared, since it is not sent. Any other value needs a
+    declared column, one of whose types it has, or a wider scalar type: an integer fits ``number`` and ``string``.
+    A list fits ``array`` if each item fits ``items``; an object fits ``object`` whatever it holds.
+
+    Args:
+        record: Values by column name, without the metadata columns.
+        schema: ``{"type": "object", "properties": {...}}``.
+    """
+    properties = schema.get("properties", {})
+    for column, value in record.items():
+        if value is None:
+            continue
+        prop = properties.get(column)
+        if prop is None or not _fits(value, prop):
+            return column
+    return None
+
+
+def _fits(value: Any, prop: Any) -> bool:
+    declared = prop.get("type") if isinstance(prop, Mapping) else None
+    if isinstance(declared, str):
+        fitting = _FITTING.get(declared)
+        if fitting is not None and type(value) in fitting:
+            return True
+        return _fits_type(value, declared, prop)
+    if isinstance(declared, list | tuple):
+        return any(_fits_type(value, name, prop) for name in declared)
+    return True
+
+
+def _fits_type(value: Any, declared: str, prop: Mapping[str, Any]) -> bool:
+    if value is None or declared not in _TYPES:
+        return True
+    if declared == "array":
+        items = prop.get("items")
+        return isinstance(value, list | tuple) and (items is None or all(_fits(item, items) for item in value))
+    return is_equal_or_narrower_type(value, declared)
+
+
+def batch_conformance(batch: pa.RecordBatch, properties: SchemaType) -> Literal[True] | pa.BooleanArray:
+    """Whether the rows of a batch fit the declared columns: True if all do, else one boolean a row.
+
+    The rules are those of `nonconforming_column`. A typed column is judged by its type, once for the whole batch; cells
+    are only looked at where they hold JSON text, or where the type does not fit and so only nulls do. An Arrow type
+    fits each type under which discovery declares it: a duration ``integer``, a time of day ``integer`` and ``string``,
+    a dictionary column ``object`` and the type of its values.
+    """
+    outcomes = [
+        _conformance(column, properties.get(name))
+        for name, column in zip(batch.schema.names, batch.columns, strict=True)
+    ]
+    return _all_of([outcome for outcome in outcomes if outcome is not True])
+
+
+def nonconforming_batch_column(batch: pa.RecordBatch, row: int, properties: SchemaType) -> str | None:
+    """Name of the first column that does not fit in row `row` (from 0) of a batch, or None if all do."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if _conformance(column.slice(row, 1), properties.get(name)) is not True:
+            return str(name)
+    return None
+
+
+def _all_of(masks: list[pa.BooleanArray]) -> Literal[True] | pa.BooleanArray:
+    import pyarrow.compute as pc
+
+    if not masks:
+        return True
+    merged = masks[0]
+    for mask in masks[1:]:
+        merged = pc.and_(merged, mask)
+    return True if merged.false_count == 0 else merged
+
+
+def _any_of(masks: list[pa.BooleanArray]) -> Literal[True] | pa.BooleanArray:
+    import pyarrow.compute as pc
+
+    merged = masks[0]
+    for mask in masks[1:]:
+        merged = pc.or_(merged, mask)
+    return True if merged.false_count == 0 else merged
+
+
+def _conformance(column: pa.Array, prop: Mapping[str, Any] | None) -> Literal[True] | pa.BooleanArray:
+    """Which cells of a column fit a property; None as property means that the column is not declared."""
+    import pyarrow as pa
+
+    if column.null_count == len(column):
+        return True
+    if prop is None:
+        return _nulls_of(column)
+    declared = prop.get("type")
+    names = [declared] if isinstance(declared, str) else declared
+    if not isinstance(names, list | tuple) or any(name not in _TYPES for name in names):
+        return True
+    if isinstance(column.type, pa.JsonType):
+        return _json_conformance(column, prop)
+    if isinstance(column.type, pa.BaseExtensionType):
+        return _conformance(column.storage, prop)
+    outcomes = [_type_conformance(column, name, prop) for name in names]
+    return True if any(outcome is True for outcome in outcomes) else _any_of([o for o in outcomes if o is not True])
+
+
+def _type_conformance(column: pa.Array, declared: str, prop: Mapping[str, Any]) -> Literal[True] | pa.BooleanArray:
+    import pyarrow as pa
+
+    arrow_type = column.type
+    if pa.types.is_union(arrow_type):
+        cells = [_fits_type(value, declared, prop) for value in column.to_pylist()]
+        return True if all(cells) else pa.array(cells, pa.bool_())
+    if declared == "array" and _is_list(arrow_type):
+        return _list_conformance(column, prop.get("items"))
+    return True if declared in _declared_as(arrow_type) else _nulls_of(column)
+
+
+def _nulls_of(column: pa.Array) -> pa.BooleanArray:
+    """True where a cell is null; a union has no nulls of its own, so each of its cells counts as a value."""
+    import pyarrow as pa
+
+    if pa.types.is_union(column.type):
+        return pa.array([value is None for value in column.to_pylist()], pa.bool_())
+    return column.is_null()
+
+
+def _declared_as(arrow_type: pa.DataType) -> frozenset[str]:
+    """Types that a column of this Arrow type fits."""
+    from pyarrow import types
+
+    if types.is_dictionary(arrow_type) or types.is_run_end_encoded(arrow_type):
+        return _declared_as(arrow_type.value_type) | {"object"}
+    if types.is_struct(arrow_type) or types.is_map(arrow_type):
+        return frozenset({"object"})
+    if _is_list(arrow_type) or types.is_interval(arrow_type):
+        return frozenset({"array"})
+    if types.is_null(arrow_type):
+        return _TYPES
+    if types.is_boolean(arrow_type):
+        width = _WIDTH["boolean"]
+    elif types.is_integer(arrow_type) or types.is_duration(arrow_type) or types.is_time(arrow_type):
+        width = _WIDTH["integer"]
+    elif types.is_floating(arrow_type):
+        width = _WIDTH["number"]
+    else:
+        width = _WIDTH["string"]
+    return frozenset(SCALARS[width:])
+
+
+def _is_list(arrow_type: pa.DataType) -> bool:
+    from pyarrow import types
+
+    return bool(
+        types.is_list(arrow_type)
+        or types.is_large_list(arrow_type)
+        or types.is_fixed_size_list(arrow_type)
+        or types.is_list_view(arrow_type)
+        or types.is_large_list_view(arrow_type)
+    )
+
+
+def _list_conformance(column: pa.Array, items: Any) -> Literal[True] | pa.BooleanArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not isinstance(items, Mapping):
+        return True
+    inner = _conformance(pc.list_flatten(column), items)
+    if inner is True:
+        return True
+    at_fault = set(pc.list_parent_indices(column).filter(pc.invert(inner)).to_pylist())
+    return pa.array([row not in at_fault for row in range(len(column))], pa.bool_())
+
+
+def _json_conformance(column: pa.Array, prop: Mapping[str, Any]) -> Literal[True] | pa.BooleanArray:
+    import pyarrow as pa
+
+    cells = [text is None or _fits(json.loads(text), prop) for text in column.storage.to_pylist()]
+    return True if all(cells) else pa.array(cells, pa.bool_())

@@ -1,0 +1,27 @@
+"""A partition: the part of a stream that is read, retried and checkpointed as a whole."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from airbyte_cdk.models import AirbyteMessage
+    from airbyte_cdk.models.batch import Batch
+
+Item: TypeAlias = "Batch | AirbyteMessage | Mapping[str, Any]"
+"""What reading yields: a batch of rows, one record as a mapping, or a protocol message."""
+
+
+class Partition(ABC):
+    """A part of a stream, read by one worker."""
+
+    @property
+    @abstractmethod
+    def slice(self) -> Mapping[str, Any]:
+        """What tells this partition from the others of its stream, as plain data."""
+
+    @abstractmethod
+    def read(self) -> Iterable[Item]:
+        """Yield what the partition holds, in order. What it raises goes to `Stream.partition_failed`."""

@@ -1,0 +1,138 @@
+"""The reader over fsspec filesystems, on the local disk and in memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import fsspec
+import pytest
+
+from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
+from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader
+from airbyte_cdk.sources.file_based.storages import STORAGES, connect, options_model
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+LOGGER = logging.getLogger("airbyte.test")
+FILES = ["a.csv", "dir/b.csv", "dir/deep/c.csv", "dir/d.json", "other/e.csv", "odd name #%+?ü.csv", "dir/.hidden.csv"]
+
+
+def uris(reader: FsspecStreamReader, *globs: str, prefix: str | None = None) -> list[str]:
+    return sorted(file.uri for file in reader.get_matching_files(list(globs), prefix, LOGGER))
+
+
+@pytest.fixture(params=["local", "memory"])
+def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FsspecStreamReader]:
+    if request.param == "local":
+        filesystem, root = connect(options_model("local")(root=str(tmp_path)))
+    else:
+        filesystem, root = connect(options_model("url")(url="memory://landing"))
+    for name in FILES:
+        filesystem.makedirs(os.path.dirname(f"{root}/{name}"), exist_ok=True)
+        filesystem.pipe_file(f"{root}/{name}", name.encode())
+    yield FsspecStreamReader(filesystem, root)
+    filesystem.rm(root, recursive=True)
+
+
+def test_lists_by_globs(reader: FsspecStreamReader) -> None:
+    assert uris(reader, "**/*.csv") == sorted(f for f in FILES if f.endswith(".csv") and "hidden" not in f)
+    assert uris(reader, "*.csv") == ["a.csv", "odd name #%+?ü.csv"]
+    assert uris(reader, "dir/**") == ["dir/b.csv", "dir/d.json", "dir/deep/c.csv"]
+    assert uris(reader, "dir/*.json", "other/*") == ["dir/d.json", "other/e.csv"]
+    assert uris(reader, "dir/b.csv") == ["dir/b.csv"]
+    assert uris(reader, "gone/*.csv") == []
+    assert uris(reader) == []
+    assert uris(reader, "**", prefix="dir/de") == ["dir/deep/c.csv"]
+
+
+def test_walks_only_the_folders_that_a_glob_can_reach(reader: FsspecStreamReader) -> None:
+    assert reader._folders(["dir/*.csv", "dir/deep/x*", "other/?.csv"], None) == ["dir", "other"]
+    assert reader._folders(["dir/*.csv", "*.csv"], None) == [""]
+
+
+def test_opens_by_uri(reader: FsspecStreamReader) -> None:
+    for file in reader.get_matching_files(["**"], None, LOGGER):
+        with reader.open_file(file, FileReadMode.READ_BINARY, None, LOGGER) as handle:
+            assert handle.read() == file.uri.encode()
+        with reader.open_file(file, FileReadMode.READ, "utf-8", LOGGER) as handle:
+            assert handle.read() == file.uri
+
+
+def test_times_are_naive_utc(reader: FsspecStreamReader) -> None:
+    for file in reader.get_matching_files(["**"], None, LOGGER):
+        assert file.last_modified.tzinfo is None
+        assert abs((datetime.utcnow() - file.last_modified).total_seconds()) < 60
+
+
+@pytest.mark.parametrize("start", ["2030-01-01", "2030-01-01T00:00:00Z", "2030-01-01T01:00:00.000000+01:00"])
+def test_start_date_leaves_older_files_out(tmp_path: Path, start: str) -> None:
+    for name, year in (("old.csv", 2029), ("new.csv", 2030)):
+        (tmp_path / name).write_text("x")
+        stamp = datetime.fromisoformat(f"{year}-01-01T00:00:00+00:00").timestamp()
+        os.utime(tmp_path / name, (stamp, stamp))
+    reader = FsspecStreamReader(fsspec.filesystem("file"), str(tmp_path))
+    reader.config = SimpleNamespace(start_date=start)  # type: ignore[assignment]
+    assert uris(reader, "*.csv") == ["new.csv"]
+
+
+def test_nothing_outside_of_the_root_is_read(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "dir").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "secret.csv").write_text("secret")
+    (root / "dir" / "a.csv").write_text("x")
+    (root / "link.csv").symlink_to(outside / "secret.csv")
+    (root / "folder").symlink_to(outside)
+    (root / "inside.csv").symlink_to(root / "dir" / "a.csv")
+    (root / "dir" / "loop").symlink_to(root)
+    (root / "dangling.csv").symlink_to(root / "gone.csv")
+    filesystem, path = connect(options_model("local")(root=str(root)))
+    reader = FsspecStreamReader(filesystem, path)
+    listed = {file.uri: file for file in reader.get_matching_files(["**"], None, LOGGER)}
+    assert {"dir/a.csv", "inside.csv"} <= set(listed)
+    assert not {uri for uri in listed if "link" in uri or "secret" in uri or "loop" in uri}
+    swapped = listed["dir/a.csv"]
+    (root / "dir" / "a.csv").unlink()
+    (root / "dir" / "a.csv").symlink_to(outside / "secret.csv")
+    with pytest.raises(PermissionError, match="outside"):
+        reader.open_file(swapped, FileReadMode.READ_BINARY, None, LOGGER)
+
+
+def test_a_folder_that_cannot_be_listed_is_no_shorter_listing(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.csv").write_text("x")
+    filesystem = fsspec.filesystem("file")
+
+    class Flaky(type(filesystem)):  # type: ignore[misc]
+        cachable = False
+
+        def ls(self, path: str, detail: bool = False, **kwargs: Any) -> Any:
+            if path.endswith("/a"):
+                raise PermissionError("not yours")
+            return super().ls(path, detail=detail, **kwargs)
+
+    with pytest.raises(PermissionError):
+        uris(FsspecStreamReader(Flaky(), str(tmp_path)), "**")
+
+
+def test_a_wrong_root_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(AirbyteTracedException, match="does not exist") as caught:
+        connect(options_model("local")(root=str(tmp_path / "gone")))
+    assert caught.value.failure_type.value == "config_error"
+
+
+def test_an_unknown_protocol_is_a_config_error() -> None:
+    with pytest.raises(AirbyteTracedException, match="cannot be opened") as caught:
+        connect(options_model("url")(url="nosuch://x"))
+    assert caught.value.failure_type.value == "config_error"
+
+
+def test_each_storage_is_named_by_its_constant() -> None:
+    for storage in STORAGES:
+        field = options_model(storage).__fields__["storage"]
+        assert field.default == storage

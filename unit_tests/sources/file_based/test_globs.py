@@ -1,0 +1,112 @@
+"""Which paths globs match, and the prefixes under which those are listed."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wcmatch import glob
+
+from airbyte_cdk.sources.file_based.globs import matcher, matches, prefixes
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("*.csv", "a.csv", True),
+        ("*.csv", "a/b.csv", False),
+        ("a?.csv", "ab.csv", True),
+        ("a?b", "a/b", False),
+        ("a[/]b", "a/b", False),
+        ("[!a].csv", "b.csv", True),
+        ("[!a].csv", "a.csv", False),
+        ("**/*.csv", "a.csv", True),
+        ("**/*.csv", "x/y/a.csv", True),
+        ("a/**", "a/b", True),
+        ("a/**", "a/b/c", True),
+        ("a/**", "a", False),
+        ("a/**.csv", "a/b.csv", True),
+        ("a/**.csv", "a/b/c.csv", False),
+        ("**", ".h.csv", False),
+        ("**", ".d/a.csv", False),
+        ("*", ".h.csv", False),
+        (".*", ".h.csv", True),
+        ("**", "a/../b", False),
+        ("**", "./b", False),
+        ("{a,b}.csv", "a.csv", False),
+        ("{a,b}.csv", "{a,b}.csv", True),
+        ("a|b", "a", False),
+        ("a|b", "a|b", True),
+        ("!(a)", "b", False),
+        ("!a", "!a", True),
+        ("!a", "b", False),
+        ("a\\*b", "a*b", True),
+        ("a\\*b", "axb", False),
+        ("A.csv", "a.csv", False),
+        ("/a/*.csv", "//a/b.csv", True),
+        ("archive.zip#*/*", "archive.zip#inner/path", True),
+        ("**", "a b/ü\n.csv", True),
+        ("", "", False),
+        ("", "a", False),
+    ],
+)
+def test_one_glob(pattern: str, path: str, expected: bool) -> None:
+    assert matches(path, [pattern]) is expected
+
+
+def test_several_globs() -> None:
+    assert matches("b.csv", ["a.*", "b.*"])
+    assert not matches("c.csv", ["a.*", "b.*"])
+    assert not matches("a", [])
+    assert matches("file-1500", [f"file-{number}" for number in range(2000)])
+
+
+@pytest.mark.parametrize(
+    ("globs", "expected"),
+    [
+        ([], set()),
+        ([""], set()),
+        (["**"], set()),
+        (["**/*.csv", "a/*.jsonl"], set()),
+        (["a/*.csv", ""], {"a/"}),
+        (["data_202?/*.csv"], {"data_202"}),
+        (["data_202[34]/*.csv"], {"data_202"}),
+        (["a/b.csv"], {"a/b.csv"}),
+        (["a\\*b/*"], {"a*b/"}),
+        (["a\\"], {"a"}),
+        (["a/*", "a/b/*", "ab*", "b*"], {"a/", "ab", "b"}),
+        (["a*", "a/b/*", "ab/*"], {"a"}),
+        (["a//b/*"], {"a/"}),
+        (["{a,b}/*"], {"{a,b}/"}),
+        (["/x/**"], {"/x/"}),
+    ],
+)
+def test_prefixes(globs: list[str], expected: set[str]) -> None:
+    assert prefixes(globs) == expected
+
+
+patterns = st.lists(st.text("ab/*?[]!\\.{", max_size=8), max_size=4)
+paths = st.text("ab/*?[]!\\.{", max_size=8)
+
+
+@given(patterns, paths)
+@settings(max_examples=300, deadline=None)
+def test_compiled_globs_agree_with_the_library(globs: list[str], path: str) -> None:
+    expected = any(pattern and glob.globmatch(path, pattern, flags=glob.GLOBSTAR | glob.FORCEUNIX) for pattern in globs)
+    assert matcher(globs)(path) is expected
+
+
+@given(patterns, paths)
+@settings(max_examples=300, deadline=None)
+def test_every_match_is_under_a_prefix(globs: list[str], path: str) -> None:
+    path = re.sub("/+", "/", path)
+    found = prefixes(globs)
+    if matches(path, globs) and found:
+        assert path.startswith(tuple(found))
+
+
+@given(st.lists(st.sampled_from(["a/b", "a/", "*", "b?", "c/[x]", "a/b/c*", "\\*x"]), min_size=1))
+@settings(max_examples=100, deadline=None)
+def test_no_prefix_covers_another(globs: list[str]) -> None:
+    found = prefixes(globs)
+    assert not [(a, b) for a in found for b in found if a != b and a.startswith(b)]
