@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airbyte_cdk import _published
 from airbyte_cdk._lazy import attributes
+from airbyte_cdk._published import install
 
 if TYPE_CHECKING:
     from airbyte_cdk.config_observation import (
@@ -143,7 +143,7 @@ __all__ = [
     "split_config",
 ]
 
-_published.install()
+install()
 
 __getattr__, __dir__ = attributes(
     __name__, {name: f"{__name__}.{module}" for module, names in _OWNERS.items() for name in names}

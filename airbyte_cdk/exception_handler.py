@@ -46,5 +46,7 @@ def init_uncaught_exception_handler(logger: logging.Logger) -> None:
 
 def generate_failed_streams_error_message(stream_failures: Mapping[str, Sequence[Exception]]) -> str:
     """A line for each error of each stream (``stream: repr(error)``) under a heading, with secrets masked."""
-    lines = [f"{stream}: {filter_secrets(repr(error))}" for stream, errors in stream_failures.items() for error in errors]
+    lines = [
+        f"{stream}: {filter_secrets(repr(error))}" for stream, errors in stream_failures.items() for error in errors
+    ]
     return "\n".join(["These streams were not synced completely:", *lines])

@@ -2,8 +2,8 @@
 
 A signal may arrive between any two steps of the main thread. While records are read, raising there could lose a
 record that a later STATE covers, so during a read the signal is only noted (`deferred`), and whoever drives the read
-calls `check_interrupted` where it holds nothing. Everywhere else the exception is raised at once. Whatever happens, the process
-is gone within `HARD_STOP` seconds of the first signal.
+calls `check_interrupted` where it holds nothing. Everywhere else the exception is raised at once. Whatever happens,
+the process is gone within `HARD_STOP` seconds of the first signal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from threading import get_ident
 from types import FrameType
 
 FORCED_STOP = 2.0
-"""Seconds after which a noted signal is raised wherever the main thread is, if nobody has called `check_interrupted`."""
+"""Seconds after which a noted signal is raised wherever the main thread is, if nobody looked for it until then."""
 HARD_STOP = 8.0
 """Seconds after which the process ends without any more clean-up."""
 _ECHO = 0.2

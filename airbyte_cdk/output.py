@@ -210,7 +210,7 @@ class _PrintedBytes(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Buffer) -> int:  # type: ignore[override]  # typeshed's own Buffer alias
+    def write(self, data: Buffer) -> int:
         raw = bytes(data)
         self._output.text(raw.decode("utf-8", "replace"))
         return len(raw)
@@ -246,7 +246,7 @@ def redirected() -> Iterator[None]:
     active = _active = _Output(fd)
     _stderr = sys.stderr
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Printed(active, sys.stdout), _Printed(active, sys.stderr)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = _Printed(active, sys.stdout), _Printed(active, sys.stderr)
     try:
         yield
     finally:

@@ -168,7 +168,7 @@ def start_up(args: argparse.Namespace, pythons: Mapping[str, Path]) -> list[list
     script = "import time; t = time.perf_counter(); import airbyte_cdk; print(time.perf_counter() - t)"
 
     def importing(python: Path) -> str:
-        outputs = [subprocess.run([python, "-c", script], stdout=subprocess.PIPE, check=True) for _ in range(5)]
+        outputs = [subprocess.run([python, "-I", "-c", script], stdout=subprocess.PIPE, check=True) for _ in range(5)]
         return f"{min(float(output.stdout) for output in outputs):.2f} s"
 
     def spec(command: Sequence[str | Path]) -> str:

@@ -154,7 +154,7 @@ def main(folder: Path) -> None:
     show([(uri, f"{first.records[uri]:,} records") for uri in sorted(first.records)])
 
     added = "flights/2013-01-03.csv"
-    print(f"\n3. {added} is added, dated ten years back, so older than all the others")
+    print(f"\n3. {added} is added, dated 2013, so older than all the others")
     shutil.copy(EXAMPLES / "added" / added, demo.data / added)
     then = datetime(2013, 1, 4, tzinfo=UTC).timestamp()
     os.utime(demo.data / added, (then, then))

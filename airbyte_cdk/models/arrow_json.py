@@ -8,6 +8,7 @@ durations, and objects for structs and maps.
 from __future__ import annotations
 
 import json
+import math
 import struct
 import uuid
 from collections.abc import Iterable, Sequence
@@ -277,6 +278,14 @@ def _integers(array: pa.Array, before: str, after: str) -> list[Part]:
     return [pc.take(_numbers(before, after, first, end), pc.subtract(array, offset), boundscheck=False)]
 
 
+@lru_cache(maxsize=1)
+def _first_with_exponent() -> float:
+    """From this number on, Arrow prints 1e+10, which needs no point to be a float."""
+    powers = [10.0**exponent for exponent in range(30)]
+    texts = pc.cast(pa.array(powers), _TEXT).to_pylist()
+    return next((power for power, text in zip(powers, texts, strict=True) if "e" in text), math.inf)
+
+
 def _floats(array: pa.Array, before: str, after: str, spell_nan: bool) -> list[Part]:
     array = pc.cast(array, pa.float64())
     digits = pc.cast(array, _TEXT)
@@ -288,9 +297,8 @@ def _floats(array: pa.Array, before: str, after: str, spell_nan: bool) -> list[P
             other = pc.if_else(pc.is_nan(array), "NaN", pc.if_else(pc.greater(array, 0.0), "Infinity", "-Infinity"))
         digits = pc.if_else(finite, digits, other)
         whole = pc.and_(whole, finite)
-    if pc.any(pc.greater_equal(pc.abs(array), 1e15)).as_py():  # from some size on, an exponent is printed
-        whole = pc.and_(whole, pc.invert(pc.match_substring_regex(digits, "[.e]")))
     # 5.0 is printed as 5: without the point, a reader takes it for an integer
+    whole = pc.and_(whole, pc.less(pc.abs(array), _first_with_exponent()))
     if not pc.any(whole).as_py():
         return [before, digits, after]
     if pc.all(whole).as_py():
@@ -310,15 +318,20 @@ def _dictionary(array: pa.DictionaryArray, before: str, after: str, spell_nan: b
 
 
 def _union(array: pa.UnionArray) -> pa.StringArray:
-    dense = array.type.mode == "dense"
-    codes = array.type_codes
-    result = pa.nulls(len(array), _TEXT)
+    length, buffers = len(array), array.buffers()
+
+    def own(kind: pa.DataType, number: int) -> pa.Array:
+        # not array.type_codes and array.offsets, which forget that the array may be a slice
+        return pa.Array.from_buffers(kind, length, [None, buffers[number]], offset=array.offset)
+
+    codes = own(pa.int8(), 1)
+    result = pa.nulls(length, _TEXT)
     for number, code in enumerate(array.type.type_codes):
         chosen = pc.equal(codes, code)
         child = array.field(number)
         texts = join(parts(child), len(child))
-        if dense:
-            texts = pc.take(texts, pc.if_else(chosen, array.offsets, pa.scalar(None, pa.int32())))
+        if array.type.mode == "dense":
+            texts = pc.take(texts, pc.if_else(chosen, own(pa.int32(), 2), pa.scalar(None, pa.int32())))
         result = pc.if_else(chosen, texts, result)
     return result
 

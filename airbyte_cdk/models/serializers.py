@@ -145,7 +145,7 @@ def _no_source_texts() -> Iterator[None]:
     with _building:
         getsource = inspect.getsource
 
-        def nothing(of: object) -> str:
+        def nothing(object: object) -> str:
             raise OSError("not looked for")
 
         inspect.getsource = nothing
@@ -216,11 +216,13 @@ def message_line(message: AirbyteMessage) -> bytes:
     Raises:
         MessageEncodingError: for a value without JSON form (Decimal, bytes, ...) or a field of a wrong class.
     """
-    from serpyco_rs import ValidationError
-
     try:
         content = AirbyteMessageSerializer.dump(message)
-    except ValidationError as error:
+    except Exception as error:
+        from serpyco_rs import ValidationError
+
+        if not isinstance(error, ValidationError):
+            raise
         # The error of a record quotes its data.
         reason = "a field has the wrong type" if message.record else f"{error}".strip()
         raise MessageEncodingError(f"{_called(message)} is not valid: {reason}") from None

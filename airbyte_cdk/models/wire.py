@@ -121,7 +121,7 @@ def _print(envelope: _Envelope, table: pa.RecordBatch, batch: Batch, where: str)
     from airbyte_cdk.models import arrow_json
 
     count = table.num_rows
-    if count == 1 or table.nbytes <= _PRINTED_AT_ONCE:
+    if count == 1 or _size(table) <= _PRINTED_AT_ONCE:
         last = envelope.constants + envelope.after
         try:
             inner = _members(table, batch, more=bool(envelope.constants))
@@ -137,6 +137,15 @@ def _print(envelope: _Envelope, table: pa.RecordBatch, batch: Batch, where: str)
         *_print(envelope, table.slice(0, half), batch, where),
         *_print(envelope, table.slice(half), batch, where),
     ]
+
+
+def _size(table: pa.RecordBatch) -> int:
+    import pyarrow as pa
+
+    try:
+        return int(table.nbytes)
+    except pa.ArrowTypeError:  # views, in older releases of pyarrow
+        return 0
 
 
 def _members(table: pa.RecordBatch, batch: Batch, *, more: bool) -> list[str | pa.StringArray]:

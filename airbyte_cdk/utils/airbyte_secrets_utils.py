@@ -74,9 +74,7 @@ def _resolve(root: Mapping[str, Any], reference: str) -> Any:
 
 def get_secrets(connection_specification: Mapping[str, Any], config: Mapping[str, Any]) -> list[Any]:
     """The values that a config holds where the spec says `airbyte_secret`; where there is none, nothing is missed."""
-    return [
-        value for path in get_secret_paths(connection_specification) for value in _values(config, path) if value
-    ]
+    return [value for path in get_secret_paths(connection_specification) for value in _values(config, path) if value]
 
 
 def _values(value: Any, path: Sequence[str]) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import ipaddress
 import socket
@@ -40,18 +41,17 @@ def allow_public_requests_only() -> None:
     """
     if importlib.util.find_spec("requests") is None:
         return
-    import requests
-
+    requests: Any = importlib.import_module("requests")
     send = requests.Session.send
     if hasattr(send, _MARK):
         return
 
     @wraps(send)
-    def guarded(self: requests.Session, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+    def guarded(self: Any, request: Any, **kwargs: Any) -> Any:
         reason = refusal(str(request.url))
         if reason is not None:
             raise AirbyteTracedException(reason, reason, FailureType.config_error)
         return send(self, request, **kwargs)
 
     setattr(guarded, _MARK, True)
-    requests.Session.send = guarded  # type: ignore[method-assign]  # the hook that every request passes
+    requests.Session.send = guarded

@@ -16,7 +16,7 @@ import yaml
 from airbyte_cdk.cli.source_files.source import SourceFiles
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.sources.file_based.file_cursor import DefaultFileBasedCursor
-from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, check, discover, read
+from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, _run_command, discover, make_file, read
 
 HERE = Path(__file__).parent
 METADATA = ("_ab_source_file_last_modified", "_ab_source_file_url")
@@ -127,6 +127,7 @@ def verify(output: EntrypointOutput, expect: dict[str, Any], code: int) -> None:
 
 @pytest.mark.parametrize("scenario", scenarios())
 def test_scenario(scenario: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SourceFiles, "max_workers", lambda source: 1)  # one worker reads the files in their order
     if "max_history" in scenario:
         monkeypatch.setattr(DefaultFileBasedCursor, "DEFAULT_MAX_HISTORY_SIZE", scenario["max_history"])
     root = tmp_path / "files"
@@ -139,7 +140,10 @@ def test_scenario(scenario: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
         write(root, name, file)
 
     if "check" in scenario:
-        status = check(SourceFiles(), config).connection_status_messages[-1].connectionStatus
+        path = make_file(tmp_path / "config.json", config)
+        status = (
+            _run_command(SourceFiles(), ["check", "--config", path]).connection_status_messages[-1].connectionStatus
+        )
         assert status.status.value == scenario["check"]["status"]
         assert re.search(scenario["check"].get("says", ""), status.message or "", re.DOTALL), status.message
 
@@ -177,8 +181,8 @@ def test_scenario(scenario: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
         output = read(
             SourceFiles(catalog=configured), config, configured, state, expecting_exception=expect.get("exit", 0) == 1
         )
-        code = 1 if output.errors and output.errors[-1].trace.error.stack_trace is not None else 0
-        verify(output, expect, 1 if output.uncaught_exception else 0 if hasattr(output, "uncaught_exception") else code)
+        failed = output.errors and output.errors[-1].trace.error.stream_descriptor is None
+        verify(output, expect, 1 if failed else 0)
         latest = {m.state.stream.stream_descriptor.name: m.state for m in output.state_messages}
         state = [latest.get(s.stream.stream_descriptor.name, s) for s in state if s.stream] + [
             s for name, s in latest.items() if name not in {o.stream.stream_descriptor.name for o in state if o.stream}

@@ -189,8 +189,8 @@ class Engine(Generic[T]):
     def _checkpoint(self, read: StreamRead) -> Iterator[AirbyteMessage]:
         assert read.checkpoints is not None
         entries = read.stream.state_entries()
-        if read.checkpoints.due(entries):
-            yield self._state(read, read.stream.state)
+        if read.checkpoints.due(entries) and (state := read.stream.state):
+            yield self._state(read, state)
             read.checkpoints.sent(entries)
 
     def _state(self, read: StreamRead, state: Mapping[str, Any]) -> AirbyteMessage:
@@ -210,9 +210,10 @@ class Engine(Generic[T]):
     def _trace(self, read: StreamRead, error: BaseException) -> AirbyteMessage:
         stream = read.stream
         descriptor = _descriptor(stream)
-        self._logger.error(f"Stream {stream.name} failed: {error}", exc_info=error)
         if isinstance(error, AirbyteTracedException):
+            self._logger.error(f"Stream {stream.name} failed: {error}")
             return error.as_sanitized_airbyte_message(stream_descriptor=descriptor)
+        self._logger.error(f"Stream {stream.name} failed: {error}", exc_info=error)
         message = stream.get_error_display_message(error) or (
             f"Stream {stream.name} could not be read to its end: {type(error).__name__}. The log has the details."
         )
@@ -231,7 +232,8 @@ class Engine(Generic[T]):
         yield from self._repository.consume_queue()
         # a stream that is read as a whole closes its parts ahead of the output: after an error its state may
         # cover records that were never sent
-        if read.whole is None or (read.states == 0 and read.error is None):
+        covered = read.states > 0 and not read.unsent
+        if not covered and (read.whole is None or read.error is None):
             state = stream.final_state(complete=read.error is None)
             if state is not None:
                 yield self._state(read, state)

@@ -29,6 +29,7 @@ from airbyte_cdk.sources.file_based.config.validate_config_transfer_modes import
 )
 from airbyte_cdk.sources.file_based.discovery_policy import AbstractDiscoveryPolicy, DefaultDiscoveryPolicy
 from airbyte_cdk.sources.file_based.exceptions import (
+    BaseFileBasedSourceError,
     ConfigValidationError,
     FileBasedErrorsCollector,
     FileBasedSourceError,
@@ -162,6 +163,8 @@ class FileBasedSource(AbstractSource, ABC):
             available, reason = stream.availability_strategy.check_availability_and_parsability(stream, logger, self)
         except AirbyteTracedException as error:
             return f"Unable to connect to stream {stream.name} - {error.message or error.internal_message}"
+        except BaseFileBasedSourceError as error:
+            return f"Unable to connect to stream {stream.name} - {error}"
         except Exception as error:
             logger.error(f"Stream {stream.name}: the check failed", exc_info=error)
             return f"Unable to connect to stream {stream.name}: {type(error).__name__}"

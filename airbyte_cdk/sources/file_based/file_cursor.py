@@ -130,7 +130,7 @@ class DefaultFileBasedCursor(AbstractFileBasedCursor):
             if older is None and self._history.newest and self._is_history_full():
                 self._reference = self._reference_point(state)
             elif older is not None and (point := older.get("reference")):
-                self._reference = self._parse_cursor(point)
+                self._reference = self._parse_cursor(str(point))
         except ValueError as error:
             name = self._stream_config.name
             raise AirbyteTracedException(

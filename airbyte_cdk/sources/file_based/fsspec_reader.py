@@ -64,7 +64,10 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         """List the files that match, folder by folder. A folder that cannot be listed raises."""
         if not globs:
             return
-        yield from self.filter_files_by_globs_and_start_date(self._files(self._folders(globs, prefix)), globs)
+        files = self._files(self._folders(globs, prefix))
+        if prefix:
+            files = (file for file in files if file.uri.startswith(prefix))
+        yield from self.filter_files_by_globs_and_start_date(files, globs)
 
     def open_file(self, file: RemoteFile, mode: FileReadMode, encoding: str | None, logger: logging.Logger) -> Any:
         """Open the file as it is stored (the framework undoes compression)."""

@@ -46,7 +46,8 @@ SCALARS = ("null", "boolean", "integer", "number", "string")
 """Scalar types from narrow to wide: a value of one is a value of each that follows."""
 
 _WIDTH = {name: width for width, name in enumerate(SCALARS)}
-_TYPES = frozenset((*SCALARS, "object", "array"))
+_NAMES = (*SCALARS, "object", "array")
+_TYPES = frozenset(_NAMES)
 _PRINTED_AS_TEXT = (str, bytes, date, time, Decimal, UUID, Enum)
 
 _FITTING: dict[str, frozenset[type]] = {
@@ -221,7 +222,7 @@ def _types(prop: Mapping[str, Any]) -> frozenset[str] | None:
     """The types of a property; None if it is not described by plain types."""
     given = prop.get("type")
     names = [given] if isinstance(given, str) else given
-    if not isinstance(names, list | tuple) or not names or not all(name in _TYPES for name in names):
+    if not isinstance(names, list | tuple) or not names or not all(name in _NAMES for name in names):
         return None
     return frozenset(names)
 
@@ -350,24 +351,26 @@ def nonconforming_column(record: Mapping[str, Any], schema: Mapping[str, Any]) -
     return None
 
 
-def _fits(value: Any, prop: Any) -> bool:
-    declared = prop.get("type") if isinstance(prop, Mapping) else None
-    if isinstance(declared, str):
-        fitting = _FITTING.get(declared)
-        if fitting is not None and type(value) in fitting:
+def _fits(value: Any, prop: Mapping[str, Any]) -> bool:
+    declared = prop.get("type")
+    names = (declared,) if isinstance(declared, str) else declared
+    if not isinstance(names, list | tuple):
+        return True
+    kind = type(value)
+    for name in names:
+        if isinstance(name, str) and kind in _FITTING.get(name, ()):
             return True
-        return _fits_type(value, declared, prop)
-    if isinstance(declared, list | tuple):
-        return any(_fits_type(value, name, prop) for name in declared)
-    return True
+    return any(_fits_type(value, name, prop) for name in names)
 
 
 def _fits_type(value: Any, declared: str, prop: Mapping[str, Any]) -> bool:
-    if value is None or declared not in _TYPES:
+    if value is None or declared not in _NAMES:
         return True
     if declared == "array":
         items = prop.get("items")
-        return isinstance(value, list | tuple) and (items is None or all(_fits(item, items) for item in value))
+        if not isinstance(items, Mapping):
+            return isinstance(value, list | tuple)
+        return isinstance(value, list | tuple) and all(_fits(item, items) for item in value)
     return is_equal_or_narrower_type(value, declared)
 
 
@@ -424,7 +427,7 @@ def _conformance(column: pa.Array, prop: Mapping[str, Any] | None) -> Literal[Tr
         return _nulls_of(column)
     declared = prop.get("type")
     names = [declared] if isinstance(declared, str) else declared
-    if not isinstance(names, list | tuple) or any(name not in _TYPES for name in names):
+    if not isinstance(names, list | tuple) or any(name not in _NAMES for name in names):
         return True
     if isinstance(column.type, pa.JsonType):
         return _json_conformance(column, prop)

@@ -107,9 +107,7 @@ class LogAppenderMessageRepositoryDecorator(MessageRepository):
         log_level: Least severe level that is passed on.
     """
 
-    def __init__(
-        self, dict_to_append: LogMessage, decorated: MessageRepository, log_level: Level = Level.INFO
-    ) -> None:
+    def __init__(self, dict_to_append: LogMessage, decorated: MessageRepository, log_level: Level = Level.INFO) -> None:
         self._dict_to_append = dict_to_append
         self._decorated = decorated
         self._log_level = log_level

@@ -54,4 +54,4 @@ def stream_data_to_airbyte_message(
         case AirbyteLogMessage():
             return AirbyteMessage(type=Type.LOG, log=data_or_message)
         case _:
-            raise ValueError(f"Stream {stream_name} gave a {type(data_or_message).__name__} where a record was expected.")
+            raise ValueError(f"Stream {stream_name} gave a {type(data_or_message).__name__} instead of a record.")

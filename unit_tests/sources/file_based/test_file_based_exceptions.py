@@ -16,14 +16,31 @@ from airbyte_cdk.sources.file_based.exceptions import (
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-PUBLISHED = """
-EMPTY_STREAM GLOB_PARSE_ERROR ENCODING_ERROR ERROR_CASTING_VALUE ERROR_CASTING_VALUE_UNRECOGNIZED_TYPE
-ERROR_DECODING_VALUE ERROR_LISTING_FILES ERROR_READING_FILE ERROR_PARSING_RECORD ERROR_PARSING_USER_PROVIDED_SCHEMA
-ERROR_VALIDATING_RECORD ERROR_VALIDATION_STREAM_DISCOVERY_OPTIONS ERROR_PARSING_RECORD_MISMATCHED_COLUMNS
-ERROR_PARSING_RECORD_MISMATCHED_ROWS STOP_SYNC_PER_SCHEMA_VALIDATION_POLICY NULL_VALUE_IN_SCHEMA UNRECOGNIZED_TYPE
-SCHEMA_INFERENCE_ERROR INVALID_SCHEMA_ERROR CONFIG_VALIDATION_ERROR MISSING_SCHEMA UNDEFINED_PARSER
-UNDEFINED_VALIDATION_POLICY
-""".split()
+PUBLISHED = [
+    "EMPTY_STREAM",
+    "GLOB_PARSE_ERROR",
+    "ENCODING_ERROR",
+    "ERROR_CASTING_VALUE",
+    "ERROR_CASTING_VALUE_UNRECOGNIZED_TYPE",
+    "ERROR_DECODING_VALUE",
+    "ERROR_LISTING_FILES",
+    "ERROR_READING_FILE",
+    "ERROR_PARSING_RECORD",
+    "ERROR_PARSING_USER_PROVIDED_SCHEMA",
+    "ERROR_VALIDATING_RECORD",
+    "ERROR_VALIDATION_STREAM_DISCOVERY_OPTIONS",
+    "ERROR_PARSING_RECORD_MISMATCHED_COLUMNS",
+    "ERROR_PARSING_RECORD_MISMATCHED_ROWS",
+    "STOP_SYNC_PER_SCHEMA_VALIDATION_POLICY",
+    "NULL_VALUE_IN_SCHEMA",
+    "UNRECOGNIZED_TYPE",
+    "SCHEMA_INFERENCE_ERROR",
+    "INVALID_SCHEMA_ERROR",
+    "CONFIG_VALIDATION_ERROR",
+    "MISSING_SCHEMA",
+    "UNDEFINED_PARSER",
+    "UNDEFINED_VALIDATION_POLICY",
+]
 
 
 def test_every_published_reason_has_a_text_of_its_own() -> None:
@@ -46,9 +63,20 @@ def test_a_plain_text_is_a_reason() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    """ConfigValidationError InvalidSchemaError MissingSchemaError NoFilesMatchingError RecordParseError
-    ExcelCalamineParsingError SchemaInferenceError CheckAvailabilityError UndefinedParserError
-    StopSyncPerValidationPolicy ErrorListingFiles DuplicatedFilesError""".split(),
+    [
+        "ConfigValidationError",
+        "InvalidSchemaError",
+        "MissingSchemaError",
+        "NoFilesMatchingError",
+        "RecordParseError",
+        "ExcelCalamineParsingError",
+        "SchemaInferenceError",
+        "CheckAvailabilityError",
+        "UndefinedParserError",
+        "StopSyncPerValidationPolicy",
+        "ErrorListingFiles",
+        "DuplicatedFilesError",
+    ],
 )
 def test_the_family(name: str) -> None:
     assert issubclass(getattr(exceptions, name), BaseFileBasedSourceError)

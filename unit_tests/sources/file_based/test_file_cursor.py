@@ -215,6 +215,7 @@ def test_the_size_of_the_history_is_read_when_needed(monkeypatch: pytest.MonkeyP
         state = through_json(cursor.get_state())
         assert "".join(sorted(state["history"])) == "abcde"[max(0, 5 - size) :]
         assert (OLDER_HISTORY_KEY in state) == (size <= 5)
+        assert state.get(OLDER_HISTORY_KEY, {"files": 0})["files"] == max(0, 5 - size)
         again = DefaultFileBasedCursor(config())
         again.set_initial_state(state)
         assert chosen(again, files) == []
@@ -592,6 +593,7 @@ def test_a_cursor_that_builds_its_own_state_is_exact(copied: Any) -> None:
     files = [file("a", 0), file("b", 2), file("c", 3), file("d", 1)]
     assert sync(cursor, files) == ["a", "d", "b", "c"]
     state = cursor.snapshot()
+    assert type(state["history"]) is dict
     assert sorted(state) == [CURSOR_FIELD, "history", OLDER_HISTORY_KEY, "v3_min_sync_date"]
     own = copied(cursor.get_state())["history"] if copied is not copy.copy else copied(cursor.get_state()["history"])
     assert type(own) is dict
@@ -695,6 +697,30 @@ def test_an_overruled_rule_remembers_nothing() -> None:
     assert chosen(again, files) == ["wanted"]
 
 
+def test_a_file_that_a_connector_refuses_is_not_remembered() -> None:
+    class Picky(DefaultFileBasedCursor):
+        DEFAULT_MAX_HISTORY_SIZE = 1
+        refused = "new"
+
+        def _should_sync_file(self, file: RemoteFile, logger: logging.Logger) -> bool:
+            return super()._should_sync_file(file, logger) and file.uri != self.refused
+
+    cursor = Picky(config())
+    cursor.set_initial_state({"history": {"b": text(BASE)}})
+    assert chosen(cursor, [file("new", 9)]) == []
+    cursor.refused = ""
+    assert chosen(cursor, [file("new", 9)]) == ["new"]
+
+
+def test_a_file_that_changes_all_the_time_takes_no_memory() -> None:
+    cursor = cursor_of(3)
+    for minute in range(5_000):
+        cursor.add_file(file("busy", minute / 1440))
+    assert len(cursor._history._order) < 1_100
+    sync(cursor, [file("a", 50), file("b", 51), file("c", 52)])
+    assert sorted(cursor.get_state()["history"]) == ["a", "b", "c"]
+
+
 # Concurrent cursors --------------------------------------------------------------------------------------------------
 
 
@@ -734,7 +760,10 @@ def test_the_concurrent_rule_starts_from_the_stored_cursor() -> None:
     for stored, expected in ((state, ["q", "r"]), ({"history": history}, []), ({**state, CURSOR_FIELD: "odd"}, [])):
         cursor = cursor_of(2, FileBasedConcurrentCursor)
         cursor.set_initial_state(stored)
-        assert chosen(cursor, [file("o", 2), file("q", 2), file("r", 3), file("s", 1), file("b", 5)]) == expected
+        assert (
+            chosen(cursor, [file("o", 2), file("p", 2), file("q", 2), file("r", 3), file("s", 1), file("b", 5)])
+            == expected
+        )
 
 
 def test_cursors_send_states_when_told() -> None:

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airbyte_cdk.sources.file_based.arrow_types import property_of
 from airbyte_cdk.sources.file_based.schema_helpers import (
     SchemaType,
     batch_conformance,
     conforms_to_schema,
+    fill_nulls,
     get_inferred_type,
     is_equal_or_narrower_type,
     nonconforming_batch_column,
@@ -101,6 +103,8 @@ def test_narrower_types(value: Any, expected_type: str, answer: bool) -> None:
         ("x", {}, True),
         ("x", {"oneOf": [{"type": "integer"}]}, True),
         ("x", {"type": "decimal"}, True),
+        ("x", {"type": [{}]}, True),
+        ([1], {"type": "array", "items": [{"type": "string"}]}, True),
         (b"x", {"type": "string"}, True),
         (Decimal(1), {"type": "number"}, False),
     ],
@@ -192,6 +196,7 @@ def test_an_undeclared_column_of_nulls_is_not_sent_and_so_fits() -> None:
 )
 def test_an_arrow_type_fits_what_discovery_declares_for_it(column: pa.Array, declared: str) -> None:
     assert conformance(column, {"type": ["null", declared]}) == [True]
+    assert conformance(column, fill_nulls(property_of(column.type))) == [True]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from airbyte_cdk.sources.file_based.exceptions import ConfigValidationError
 from airbyte_cdk.sources.file_based.schema_helpers import (
     TypeConflict,
     conforms_to_schema,
-    fill_nulls,
     file_transfer_schema,
+    fill_nulls,
     merge_properties,
     merge_schemas,
     merge_with_conflicts,
@@ -167,7 +167,9 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 columns = st.recursive(scalars, nested, max_leaves=4)
-odd = st.sampled_from([{}, {"type": "decimal"}, {"type": 7}, {"type": []}, {"oneOf": []}, {"type": ["null", "date"]}])
+odd = st.sampled_from(
+    [{}, {"type": [{}]}, {"type": "decimal"}, {"type": 7}, {"type": []}, {"oneOf": []}, {"type": ["null", "date"]}]
+)
 
 
 @given(st.lists(columns, min_size=1, max_size=4))

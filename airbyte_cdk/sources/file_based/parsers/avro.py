@@ -18,7 +18,7 @@ from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.avro_container import BadHeader, Block, Container, Damage
 from airbyte_cdk.sources.file_based.parsers.avro_exact import ExactReader
 from airbyte_cdk.sources.file_based.parsers.avro_native import Refused, open_native
-from airbyte_cdk.sources.file_based.parsers.avro_schema import BadSchema, parse, property_of
+from airbyte_cdk.sources.file_based.parsers.avro_schema import BadSchema, columns_of, parse
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_bytes
 
@@ -68,7 +68,7 @@ class AvroParser(FileTypeParser):
             raise SchemaInferenceError(
                 FileBasedSourceError.SCHEMA_INFERENCE_ERROR, file=file.uri, details=str(error)
             ) from error
-        return {name: property_of(part, double_as_string) for name, part in root.fields}
+        return columns_of(root, double_as_string)
 
     def batches(self, read: FileRead) -> Iterator[pa.RecordBatch | JsonLines]:
         """The file's good rows, block after block.

@@ -147,10 +147,11 @@ def header(schema: dict[str, Any]) -> bytes:
 
 
 def framed(head: bytes, blocks: Sequence[Block]) -> bytes:
-    """A whole file: `head`, and the rows of `blocks` as one block."""
-    size = sum(len(block.data) for block in blocks)
-    count = sum(block.count for block in blocks)
-    return b"".join([head, _long(count), _long(size), *(block.data for block in blocks), _SYNC])
+    """A whole file: `head`, then each of `blocks` as a block, so that none is read beyond its end."""
+    parts = [head]
+    for block in blocks:
+        parts += (_long(block.count), _long(len(block.data)), block.data, _SYNC)
+    return b"".join(parts)
 
 
 def _long(number: int) -> bytes:

@@ -136,14 +136,14 @@ def _set_logical(node: AvroType, schema: dict[str, Any]) -> None:
     node.logical = logical
 
 
-def property_of(node: AvroType, double_as_string: bool = False) -> dict[str, Any]:
-    """JSON schema property that discovery declares for a type.
+def columns_of(root: AvroType, double_as_string: bool = False) -> dict[str, dict[str, Any]]:
+    """JSON schema property that discovery declares for each field of a record type.
 
     Type names are those that catalogs already hold: a time of day is declared ``integer``, though it is printed as
     ISO text. A union is declared as its other branch if it is ``null`` and one more, else as what holds the
     values of all branches. A record inside of itself is an ``object`` without properties.
     """
-    return _property(node, double_as_string, ())
+    return {name: _property(part, double_as_string, (root,)) for name, part in root.fields}
 
 
 def _property(node: AvroType, double_as_string: bool, around: tuple[AvroType, ...]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.config.csv_format import InferenceType
+from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, SchemaInferenceError
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.csv_blocks import Block, Blocks
@@ -108,6 +109,10 @@ class CsvParser(FileTypeParser):
         read = FileRead(config, file, stream_reader, logger)
         with _opened(read, INFERENCE_CHARACTERS, Rejects()) as rows:
             if rows.header is None:
+                if rows.broken:
+                    raise SchemaInferenceError(
+                        FileBasedSourceError.SCHEMA_INFERENCE_ERROR, file=file.uri, reason=": ".join(rows.broken)
+                    )
                 return {}
             names = rows.header.names
             if options.inference_type is InferenceType.NONE:
@@ -141,6 +146,11 @@ class _Rows:
         self._dialect = dialect
         self._encoding = encoding
         self._rejects = rejects
+
+    @property
+    def broken(self) -> tuple[str, str] | None:
+        """Where and why the file broke off, if it did so far."""
+        return self._blocks.text.broken
 
     def columns(self, wanted: list[int] | range) -> Iterator[list[pa.Array]]:
         """For each block that has good rows the wanted columns; one column without meaning if none is wanted."""

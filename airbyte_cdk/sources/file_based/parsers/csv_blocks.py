@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from airbyte_cdk.sources.file_based.parsers.csv_dialect import Dialect
 from airbyte_cdk.sources.file_based.parsers.csv_text import Utf8Text
 from airbyte_cdk.sources.file_based.rejects import Rejects
@@ -56,14 +53,14 @@ class RowScanner:
         self._dialect = dialect
         self.state = State.CELL_START
 
-    def scan(self, data: bytes, pos: int, final: bool, first: bool = False) -> tuple[int, int]:
+    def scan(self, data: bytes, pos: int, final: bool, enough: int | None = None) -> tuple[int, int]:
         """Scan on from `pos` in `data`.
 
         Args:
             data: The text.
             pos: Where the last scan of the same text stopped, at first 0.
             final: Whether the file ends with `data`.
-            first: Stop at the first row end instead of scanning everything.
+            enough: Stop at the first row end from this position on, instead of scanning everything.
 
         Returns:
             The position after the last row end that was found (0 if none), and where the scan stopped.
@@ -108,7 +105,7 @@ class RowScanner:
                     pos += 1
                 self.state = State.CELL_START
                 end = pos
-                if first:
+                if enough is not None and end >= enough:
                     break
         return end, pos
 
@@ -143,7 +140,7 @@ class Blocks:
             self._fill(_LONGEST_SKIPPED_ROW)
             data = self._data[:_LONGEST_SKIPPED_ROW]
             final = self._final and len(data) == len(self._data)
-            end, _ = RowScanner(self._dialect).scan(data, 0, final, first=True)
+            end, _ = RowScanner(self._dialect).scan(data, 0, final, enough=0)
             if end and _well_placed(data[:end], self._dialect):
                 self._take(end)
             else:
@@ -213,40 +210,40 @@ class Blocks:
 
     def _cut(self) -> int:
         """A row end late in the data, found without looking at each cell; 0 if that cannot be proven."""
-        data, dialect = self._data, self._dialect
+        data, dialect, final = self._data, self._dialect, self._final
+        if len(data) > 2 * self._size:  # read for the sake of a long row before
+            data, final = data[: self._size], False
         if dialect.is_plain(data):
-            return len(data) if self._final else _last_line_end(data, len(data))
-        if not dialect.fast:
-            return 0
-        end = len(data) if self._final else self._last_even_line_end()
-        if end and _matches(dialect.whole_file if self._final else dialect.whole_rows, data[:end]):
+            return len(data) if final else _last_line_end(data, len(data))
+        end = len(data) if final else self._last_even_line_end(data)
+        if end and dialect.matches(dialect.whole_file if final else dialect.whole_rows, data[:end]):
             return end
         return 0
 
-    def _last_even_line_end(self) -> int:
+    def _last_even_line_end(self, data: bytes) -> int:
         """The last line end that an even number of quotes precedes: most often a row end."""
-        data, quote = self._data, self._dialect.quote_bytes
+        quote = self._dialect.quote_bytes
         escaped = (self._dialect.escape_bytes or b"") + quote
         has_escape = self._dialect.escape_bytes is not None
         end = _last_line_end(data, len(data))
         odd = (data.count(quote, 0, end) - (data.count(escaped, 0, end) if has_escape else 0)) % 2
         while end and odd:
             before = data.rfind(quote, 0, end)
-            if not (has_escape and data.endswith(escaped, 0, before + 1)):
+            if not (has_escape and data.endswith(escaped, 0, before + len(quote))):
                 odd = 0
             end = _last_line_end(data, before)
         return end
 
     def _scan(self) -> int:
-        """The last row end in the data, read on if it has none; 0 if the row there had to be rejected."""
+        """A row end at about the wanted size, read on if there is none; 0 if the row there had to be rejected."""
         scanner = RowScanner(self._dialect)
-        end, pos = scanner.scan(self._data, 0, self._final)
+        end, pos = scanner.scan(self._data, 0, self._final, enough=self._size)
         while not end and not self._ended:
             if len(self._data) >= LONGEST_ROW:
                 self._pass_over(scanner, pos)
                 return 0
             self._fill(min(2 * len(self._data) + _LOOK_AHEAD, LONGEST_ROW))
-            end, pos = scanner.scan(self._data, pos, self._final)
+            end, pos = scanner.scan(self._data, pos, self._final, enough=self._size)
         if end:
             return end
         if self._final and scanner.state is not State.QUOTED:
@@ -264,7 +261,7 @@ class Blocks:
             done = pos - 1 if pos and self._data[pos - 1] == 0x0D else pos
             self._take(done)
             self._fill(1024 * 1024)
-            end, pos = scanner.scan(self._data, pos - done, self._final, first=True)
+            end, pos = scanner.scan(self._data, pos - done, self._final, enough=0)
             if self._ended and not end:
                 break
         self._take(end or len(self._data))
@@ -280,7 +277,7 @@ class Blocks:
         self._fill(self._size)
         scanner, end, pos = RowScanner(self._dialect), 0, 0
         while True:
-            end, pos = scanner.scan(self._data, pos, self._final, first=True)
+            end, pos = scanner.scan(self._data, pos, self._final, enough=0)
             if end:
                 return end
             if self._ended or len(self._data) >= LONGEST_ROW:
@@ -300,13 +297,6 @@ class Blocks:
                 return
             self._take(len(self._data) - 1)  # the last byte may be half of a line end
             self._fill(_LONGEST_SKIPPED_ROW)
-
-
-def _matches(pattern: str, data: bytes) -> bool:
-    """RE2 over bytes, without the GIL and without a copy."""
-    offsets = pa.py_buffer((0).to_bytes(8, "little") + len(data).to_bytes(8, "little"))
-    cell = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(data)])
-    return bool(pc.match_substring_regex(cell, pattern)[0].as_py())
 
 
 def _last_line_end(data: bytes, size: int) -> int:

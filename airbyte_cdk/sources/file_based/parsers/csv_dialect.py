@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 if TYPE_CHECKING:
@@ -79,6 +81,12 @@ class Dialect:
         """The escape character in UTF-8, or None."""
         return None if self.escape is None else self.escape.encode()
 
+    def matches(self, pattern: str, data: bytes) -> bool:
+        """Whether `data` matches one of the patterns of this dialect. Not for certain if it is not valid UTF-8."""
+        # Byte by byte where that is the same, so that bad bytes do not matter.
+        cell = _one_cell(data, pa.large_binary() if self.fast else pa.large_string())
+        return bool(pc.match_substring_regex(cell, pattern)[0].as_py())
+
     def is_plain(self, data: bytes) -> bool:
         """Whether `data` has neither quote nor escape, so that each line end in it ends a row."""
         return self.quote_bytes not in data and (self.escape_bytes is None or self.escape_bytes not in data)
@@ -115,10 +123,9 @@ class Dialect:
 
     @cached_property
     def whole_rows(self) -> str:
-        """RE2 pattern (bytes as Latin-1) that matches data which starts a row and ends right after a row's end.
+        """RE2 pattern that matches text which starts with a row and ends right after a row's end.
 
         A regular language without look-around, so RE2 decides it in one pass of some 600 MB/s, without the GIL.
-        Only for `fast` dialects.
         """
         return rf"\A(?:{self._cell}[{self._class(self.delimiter)}\r\n])*\z"
 
@@ -129,13 +136,13 @@ class Dialect:
 
     @staticmethod
     def _class(*characters: str) -> str:
-        return "".join(rf"\x{ord(character):02x}" for character in characters)
+        return "".join(rf"\x{{{ord(character):x}}}" for character in characters)
 
     @property
     def _cell(self) -> str:
         quote, delimiter = self._class(self.quote), self._class(self.delimiter)
         escape = "" if self.escape is None else self._class(self.escape)
-        escaped = "" if self.escape is None else rf"|{escape}[\x00-\xff]"
+        escaped = "" if self.escape is None else rf"|{escape}(?s:.)"
         plain = rf"(?:[^{delimiter}\r\n{escape}]{escaped})*"
         start = rf"(?:[^{quote}{delimiter}\r\n{escape}]{escaped})"
         if not self.double_quote:
@@ -157,3 +164,17 @@ class Dialect:
     @staticmethod
     def _any_of(*tokens: bytes | None) -> re.Pattern[bytes]:
         return re.compile(b"|".join(re.escape(token) for token in tokens if token is not None))
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is valid UTF-8; told natively, without the GIL and without a copy."""
+    try:
+        _one_cell(data, pa.large_string()).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _one_cell(data: bytes, kind: pa.DataType) -> pa.Array:
+    offsets = pa.py_buffer((0).to_bytes(8, "little") + len(data).to_bytes(8, "little"))
+    return pa.Array.from_buffers(kind, 1, [None, offsets, pa.py_buffer(data)])

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from airbyte_cdk.sources.file_based.parsers.csv_blocks import LONGEST_ROW, Block
-from airbyte_cdk.sources.file_based.parsers.csv_dialect import Dialect
+from airbyte_cdk.sources.file_based.parsers.csv_dialect import Dialect, is_utf8
 from airbyte_cdk.sources.file_based.rejects import Rejects
 
 _lock = threading.Lock()
@@ -39,21 +39,24 @@ def _long_cells() -> Iterator[None]:
                 csv.field_size_limit(_limit_before)
 
 
-def read_rows(block: Block, dialect: Dialect) -> list[tuple[int, list[str]]]:
+def read_rows(block: Block, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     """The rows of a block that are not empty, each with the number of its first line.
 
     Bytes that are not UTF-8 become lone surrogates (``surrogateescape``).
     """
     text = block.data.decode("utf-8", "surrogateescape")
-    rows = []
+    reader = csv.reader(io.StringIO(text, newline=""), **dialect.reader_arguments())
     line = block.line
+    for cells in reader:
+        if cells:
+            yield line, cells
+        line = block.line + reader.line_num
+
+
+def first_cells(block: Block, dialect: Dialect) -> list[str]:
+    """The cells of the first row of a block that is not empty; see `read_rows`."""
     with _long_cells():
-        reader = csv.reader(io.StringIO(text, newline=""), **dialect.reader_arguments())
-        for cells in reader:
-            if cells:
-                rows.append((line, cells))
-            line = block.line + reader.line_num
-    return rows
+        return next(read_rows(block, dialect))[1]
 
 
 def is_text(cells: list[str]) -> bool:
@@ -63,11 +66,6 @@ def is_text(cells: list[str]) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def values(count: int) -> str:
-    """``1 value``, ``2 values``."""
-    return f"{count} value{'' if count == 1 else 's'}"
 
 
 def read_columns(
@@ -86,18 +84,24 @@ def read_columns(
     Returns:
         `width` arrays of type string, of equal length.
     """
+    sound = is_utf8(block.data)
     good: list[list[str]] = []
-    for line, cells in read_rows(block, dialect):
-        count = len(cells)
-        if not width <= count <= width + blanks:
-            columns = f"{width} column{'' if width == 1 else 's'}"
-            rejects.add(f"line {line}", f"{values(count)} for {columns}")
-        elif any(cell.strip() for cell in cells[width:]):
-            rejects.add(f"line {line}", "a value under a blank header")
-        elif not is_text(cells):
-            rejects.add(f"line {line}", f"not {encoding} text")
-        else:
-            good.append(cells)
+    with _long_cells():
+        for line, cells in read_rows(block, dialect):
+            count = len(cells)
+            if not width <= count <= width + blanks:
+                rejects.add(f"line {line}", f"{_number(count, 'value')} for {_number(width, 'column')}")
+            elif count > width and any(cell.strip() for cell in cells[width:]):
+                rejects.add(f"line {line}", "a value under a blank header")
+            elif not sound and not is_text(cells):
+                rejects.add(f"line {line}", f"not {encoding} text")
+            else:
+                good.append(cells)
     if not good:
         return [pa.array([], pa.string()) for _ in range(width)]
-    return [pa.array(column, pa.string()) for column, _ in zip(zip(*good, strict=False), range(width), strict=False)]
+    columns = zip(*good, strict=False)  # rows may differ in the number of their blank cells
+    return [pa.array(column, pa.string()) for column, _ in zip(columns, range(width), strict=False)]
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from airbyte_cdk.sources.file_based.parsers.csv_blocks import Block
-from airbyte_cdk.sources.file_based.parsers.csv_dialect import Dialect
+from airbyte_cdk.sources.file_based.parsers.csv_dialect import Dialect, is_utf8
 
 
 class FastReader:
@@ -43,7 +43,7 @@ class FastReader:
         when the two readers might differ (`Dialect.parse_options`).
         """
         parse = self._dialect.parse_options(block.data)
-        if parse is None or not _is_utf8(block.data):
+        if parse is None or not is_utf8(block.data):
             return None
         read = arrow_csv.ReadOptions(use_threads=False, block_size=len(block.data) + 1, column_names=self._names)
         try:
@@ -60,13 +60,3 @@ class FastReader:
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _is_utf8(data: bytes) -> bool:
-    """Checks natively, without the GIL and without a copy."""
-    offsets = pa.py_buffer((0).to_bytes(8, "little") + len(data).to_bytes(8, "little"))
-    try:
-        pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, pa.py_buffer(data)]).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True

@@ -57,13 +57,13 @@ def test_a_start_date_is_kept_as_it_was_given(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["yesterday", "", "2021-13-01", "2021-02-30", "2021-01-01T25:00:00Z", "2021-W01-1"])
 def test_a_start_date_that_is_none_is_refused_by_name(text: str) -> None:
-    with pytest.raises(ValidationError, match="start_date\n.*is not a date"):
+    with pytest.raises(ValidationError, match=r"start_date\n.*is not a date"):
         Spec(streams=[], start_date=text)
 
 
 def test_streams_are_required_and_may_be_empty() -> None:
     assert Spec(streams=[], leftover="x").streams == []
-    with pytest.raises(ValidationError, match="streams\n.*required"):
+    with pytest.raises(ValidationError, match=r"streams\n.*required"):
         Spec()
 
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
+from airbyte_cdk.sources.file_based.exceptions import SchemaInferenceError
 from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
 from airbyte_cdk.sources.file_based.parsers import csv_blocks
 from airbyte_cdk.sources.file_based.parsers.base import BATCH_BYTES, FileRead
@@ -528,6 +529,11 @@ def test_inference_of_empty_files_and_bad_rows() -> None:
     assert infer_csv("", **primitive) == {}
     assert infer_csv("a,b\n", **primitive) == {"a": "string", "b": "string"}
     assert infer_csv("a,b\n5,6\nx\n7,y\n", **primitive) == {"a": "integer", "b": "string"}
+
+
+def test_inference_of_a_file_that_breaks_off_before_its_header() -> None:
+    with pytest.raises(SchemaInferenceError, match=r"dir/f\.csv"):
+        infer_csv(gzip.compress(b"a,b\n1,2\n" * 100)[:12])
 
 
 def test_inference_reads_a_million_characters() -> None:

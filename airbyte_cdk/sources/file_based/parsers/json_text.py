@@ -1,0 +1,227 @@
+"""A window on a file of JSON text, and what is asked of JSON text without building its values.
+
+`msgspec <https://jcristharif.com/msgspec/>`_ checks text natively while it skips it (`msgspec.Raw`): grammar, numbers,
+escapes, surrogate pairs; not whether strings are UTF-8, which `is_utf8` is for.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+import msgspec
+
+from airbyte_cdk.sources.file_based.parsers.compression import BrokenStream
+from airbyte_cdk.sources.file_based.parsers.handles import ByteStream
+
+BLOCK_BYTES = 256 * 1024
+"""Text is taken from the file in blocks of this size: what is decoded at once then fits the processor's cache."""
+
+LARGEST_VALUE = 512 * 1024 * 1024
+"""A single line or object may have so many bytes; about three times as much memory is needed for it."""
+
+BLANKS = b" \t\r\n"
+INVALID = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)
+"""What a msgspec decoder raises on text that it does not take."""
+
+_BLANK = re.compile(rb"[ \t\r\n]*")
+_PLACE = re.compile(r"\(byte (\d+)\)")
+_ANY = msgspec.json.Decoder(msgspec.Raw)
+_CLOSES_ITSELF = (b"{", b"[", b'"')  # a number or a literal may go on behind the window
+
+
+class NoValue(Exception):
+    """There is no valid JSON here; the message says why, without any data."""
+
+
+class Text:
+    """A file of JSON text, of which a part is held in memory.
+
+    Attributes:
+        place: Where the file was read to, as a place in the part held.
+        ended: Whether nothing follows the part held.
+        broken: Why nothing follows, if that is a broken compressed file.
+    """
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self._data = b""
+        self._start = 0
+        self.place = 0
+        self.ended = False
+        self.broken: BrokenStream | None = None
+
+    @property
+    def position(self) -> int:
+        """Where the file was read to: number of bytes before."""
+        return self._start + self.place
+
+    def more(self) -> None:
+        """Hold more of the file: a block, or half as much again as is held, so that a huge value is not searched over
+        and over. What was read is let go.
+
+        Raises:
+            NoValue: More than `LARGEST_VALUE` bytes would be held.
+        """
+        self._let_go()
+        if len(self._data) > LARGEST_VALUE:
+            raise NoValue(f"a single value of more than {LARGEST_VALUE >> 20} MB")
+        try:
+            data = self._stream.read(max(BLOCK_BYTES, len(self._data) // 2))
+        except BrokenStream as broken:
+            self.broken = broken
+            data = b""
+        self.ended = not data
+        self._data = self._data + data if self._data else data
+
+    def startswith(self, marks: tuple[bytes, ...]) -> bool:
+        """Whether one of `marks` is next."""
+        while len(self._data) - self.place < max(map(len, marks)) and not self.ended:
+            self.more()
+        return self._data.startswith(marks, self.place)
+
+    def peek(self) -> bytes:
+        """The next byte that is not white space, before which `place` is then; ``b""`` at the end."""
+        while True:
+            match = _BLANK.match(self._data, self.place)
+            self.place = match.end() if match else self.place
+            if self.place < len(self._data) or self.ended:
+                return self._data[self.place : self.place + 1]
+            self.more()
+
+    def skip_blank_lines(self) -> int:
+        """Pass over lines of white space; their number."""
+        lines = 0
+        while True:
+            before = self.place
+            match = _BLANK.match(self._data, before)
+            self.place = match.end() if match else before
+            lines += self._data.count(b"\n", before, self.place)
+            if self.place < len(self._data) or self.ended:
+                return lines
+            self.more()
+
+    def lines(self) -> bytes:
+        """The next whole lines, at least one; ``b""`` at the end. A last line without an end is one, unless the
+        compressed file is broken there.
+
+        Raises:
+            NoValue: A line has more than `LARGEST_VALUE` bytes.
+        """
+        searched = self.place
+        while True:
+            cut = self._data.rfind(b"\n", searched) + 1
+            if cut or self.ended:
+                break
+            searched = len(self._data) - self.place
+            self.more()
+        if self.ended and self.broken is None:
+            cut = len(self._data)
+        if cut <= self.place:
+            return b""
+        return self._taken(cut)
+
+    def _taken(self, end: int) -> bytes:
+        taken = self._data[self.place : end]
+        self.place = end
+        if len(taken) > BLOCK_BYTES:
+            self._let_go()  # rather than hold a huge text twice
+        return taken
+
+    def _let_go(self) -> None:
+        self._start, self._data, self.place = self.position, self._data[self.place :], 0
+
+    def rest(self) -> bytes:
+        """What is held and was not read."""
+        return self._data[self.place :]
+
+    def value(self) -> bytes:
+        """The JSON value that is next, white space not being so.
+
+        Raises:
+            NoValue: What is next is no valid JSON value. (Invalid UTF-8 inside strings is not noticed.)
+        """
+        while True:
+            end = self._value_end()
+            if end is not None:
+                return self._taken(end)
+            self.more()
+
+    def first_line_is_object(self) -> bool:
+        """Whether the next line, which begins with no white space, is one whole JSON object."""
+        while True:
+            line_end = self._data.find(b"\n", self.place)
+            whole_line = line_end >= 0 or self.ended
+            line_end = line_end if line_end >= 0 else len(self._data)
+            try:
+                end = self._value_end()
+            except NoValue:
+                return False
+            if end is None and whole_line:
+                return False
+            if end is not None:
+                is_object = self._data.startswith(b"{", self.place)
+                if not is_object or end > line_end or self._data[end:line_end].strip(BLANKS):
+                    return False
+                if whole_line:
+                    return True
+            try:
+                self.more()
+            except NoValue:
+                return False
+
+    def _value_end(self) -> int | None:
+        """Where in `_data` the next value ends; None if more must be held to know. Raises NoValue."""
+        data, place = self._data, self.place
+        with memoryview(data) as whole, whole[place:] as rest:
+            try:
+                _ANY.decode(rest)
+            except INVALID as error:
+                message = str(error)
+                at = _PLACE.search(message)
+                end = place + int(at[1]) if at else len(data)
+                if "trailing characters" in message:
+                    # The place is one behind the first character that does not belong to the value.
+                    return _without_blanks(data, end - 1)
+                # A number that is cut off looks like an invalid one. An error without a place may be a cut, too.
+                if not self.ended and end >= len(data) - 1 and not isinstance(error, RecursionError):
+                    return None
+                raise NoValue(reason(error)) from None
+        end = _without_blanks(data, len(data))
+        if end == len(data) and not self.ended and not data.startswith(_CLOSES_ITSELF, place):
+            return None
+        return end
+
+
+def _without_blanks(data: bytes, end: int) -> int:
+    """Where `data` up to `end` ends without the white space at its end."""
+    while data[end - 1] in BLANKS:
+        end -= 1
+    return end
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether `data` is valid UTF-8."""
+    if data.isascii():
+        return True
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        # Step by step, as the text of a huge value takes up to four times the memory.
+        for i in range(0, len(data), 1 << 20):
+            decoder.decode(data[i : i + (1 << 20)])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def reason(error: Exception) -> str:
+    """Why a decoder did not take a text, in a short clause without any data value."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, msgspec.ValidationError):
+        return "not a JSON object"
+    if isinstance(error, msgspec.DecodeError):
+        text = str(error).removeprefix("JSON is malformed: ")
+        return "not valid JSON: " + ("it ends too early" if text == "Input data was truncated" else text)
+    return "not valid JSON"
