@@ -11,7 +11,7 @@ import dataclasses
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,11 @@ def encode(stream: str, namespace: str | None, batch: Batch, emitted_at: int) ->
         bodies = [_body(record, batch, stream) for record in table.records]
         buffers = _splice(envelope, JsonLines(bodies))
     else:
-        buffers = _print(envelope, table, batch, f"stream {stream!r}")
+        from airbyte_cdk.models.arrow_json import data_of
+
+        where = f"stream {stream!r}" if batch.origin is None else f"stream {stream!r}, {batch.origin}"
+        texts = _print(table, lambda part: _messages(part, batch, envelope), where, batch.first_row)
+        buffers = list(map(data_of, texts))
     return Lines(stream, namespace, batch.num_rows, buffers)
 
 
@@ -115,28 +119,26 @@ def _envelope(stream: str, namespace: str | None, batch: Batch, emitted_at: int)
 # Arrow
 
 
-def _print(envelope: _Envelope, table: pa.RecordBatch, batch: Batch, where: str) -> list[pa.Buffer]:
+def _print(
+    table: pa.RecordBatch, one_array: Callable[[pa.RecordBatch], pa.StringArray], where: str, first_row: int | None
+) -> Iterator[pa.StringArray]:
+    """Texts of the rows, by `one_array`: it fails if they are too long for one Arrow array, or if one has no form."""
     import pyarrow as pa
-
-    from airbyte_cdk.models import arrow_json
 
     count = table.num_rows
     if count == 1 or _size(table) <= _PRINTED_AT_ONCE:
-        last = envelope.constants + envelope.after
         try:
-            inner = _members(table, batch, more=bool(envelope.constants))
-            lines = arrow_json.join([envelope.before, *inner, last], count, null="")
-            return [arrow_json.data_of(lines)]
-        except pa.ArrowCapacityError as error:
-            if count == 1:
-                raise EncodeError(f"{where}: a record is larger than 2 GB") from error
+            yield one_array(table)
+            return
+        except MemoryError:
+            raise
         except (pa.ArrowException, NotImplementedError, ValueError) as error:
-            raise _no_form(table, where) from error
+            # Arrow has many names for a text array of more than 2 GB; halves of halves find what is wrong
+            if count == 1:
+                raise _no_form(table, where if first_row is None else f"{where}, row {first_row} (from 0)") from error
     half = count // 2
-    return [
-        *_print(envelope, table.slice(0, half), batch, where),
-        *_print(envelope, table.slice(half), batch, where),
-    ]
+    yield from _print(table.slice(0, half), one_array, where, first_row)
+    yield from _print(table.slice(half), one_array, where, None if first_row is None else first_row + half)
 
 
 def _size(table: pa.RecordBatch) -> int:
@@ -148,31 +150,41 @@ def _size(table: pa.RecordBatch) -> int:
         return 0
 
 
-def _members(table: pa.RecordBatch, batch: Batch, *, more: bool) -> list[str | pa.StringArray]:
+def _messages(table: pa.RecordBatch, batch: Batch, envelope: _Envelope) -> pa.StringArray:
     from airbyte_cdk.models import arrow_json
 
+    names, length = table.schema.names, table.num_rows
     if batch.wrap is not None:
-        return arrow_json.members(table.schema.names, table.columns, table.num_rows, keep_nulls=True)
-    names = [name for name in table.schema.names if name not in batch.constants]
-    if len(names) < table.num_columns:
-        kept = [number for number, name in enumerate(table.schema.names) if name not in batch.constants]
-        table = table.select(kept)
-    return arrow_json.members(names, table.columns, table.num_rows, keep_nulls=False, more=more)
+        inner = arrow_json.members(names, table.columns, length, keep_nulls=True)
+    else:
+        kept = [number for number, name in enumerate(names) if name not in batch.constants]
+        columns = [table.column(number) for number in kept]
+        more = bool(envelope.constants)
+        inner = arrow_json.members([names[number] for number in kept], columns, length, keep_nulls=False, more=more)
+    return arrow_json.join([envelope.before, *inner, envelope.constants + envelope.after], length, null="")
+
+
+def _objects(table: pa.RecordBatch) -> pa.StringArray:
+    from airbyte_cdk.models import arrow_json
+
+    names, length = table.schema.names, table.num_rows
+    inner = arrow_json.members(names, table.columns, length, keep_nulls=True, spell_nan=True)
+    return arrow_json.join(["{", *inner, "}"], length)
 
 
 def _no_form(table: pa.RecordBatch, where: str) -> EncodeError:
-    """The error for a batch that could not be printed, after a look for the column."""
+    """The error for a row that could not be printed, after a look for the column."""
     import pyarrow as pa
 
     from airbyte_cdk.models import arrow_json
 
     for name, column in zip(table.schema.names, table.columns, strict=True):
         try:
-            arrow_json.parts(column)
+            arrow_json.text(column)
         except (pa.ArrowException, NotImplementedError, ValueError) as error:
-            reason = str(error) if type(error) in (ValueError, NotImplementedError) else "a value has no text"
+            reason = str(error) if type(error) in (ValueError, NotImplementedError) else "the value has no text"
             return EncodeError(f"{where}, column {name!r} of type {column.type}: {reason}")
-    return EncodeError(f"{where}: a batch cannot be printed")
+    return EncodeError(f"{where}: the record is too long")
 
 
 # JSON text
@@ -253,19 +265,10 @@ def _plain_rows(batch: Batch) -> Iterator[dict[str, Any]]:
 
 
 def _arrow_rows(table: pa.RecordBatch, batch: Batch, step: int = 1024) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-
-    from airbyte_cdk.models import arrow_json
-
     for start in range(0, table.num_rows, step):
-        part = table.slice(start, step)
-        try:
-            inner = arrow_json.members(part.schema.names, part.columns, part.num_rows, keep_nulls=True, spell_nan=True)
-            lines = arrow_json.join(["{", *inner, "}"], part.num_rows)
-        except (pa.ArrowException, NotImplementedError, ValueError) as error:
-            raise _no_form(part, batch.origin or "a batch") from error
-        for line in lines.to_pylist():
-            yield _loads(line)
+        row = None if batch.first_row is None else batch.first_row + start
+        for lines in _print(table.slice(start, step), _objects, batch.origin or "a batch", row):
+            yield from map(_loads, lines.to_pylist())
 
 
 _LONG_NUMBER = re.compile(r"[0-9]{19}")

@@ -21,8 +21,6 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.exception_handler import assemble_uncaught_exception
 from airbyte_cdk.logger import AirbyteLogFormatter
@@ -76,8 +74,8 @@ class EntrypointOutput:
         from serpyco_rs import ValidationError
 
         try:
-            return AirbyteMessageSerializer.load(orjson.loads(message))
-        except (orjson.JSONDecodeError, ValidationError):
+            return AirbyteMessageSerializer.load(json.loads(message))
+        except (ValueError, ValidationError):
             return AirbyteMessage(type=Type.LOG, log=AirbyteLogMessage(level=Level.INFO, message=message))
 
     def get_message_by_types(self, message_types: Sequence[Type]) -> list[AirbyteMessage]:

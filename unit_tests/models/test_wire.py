@@ -473,8 +473,12 @@ def test_binary_is_text_and_must_be_utf8() -> None:
     with pytest.raises(EncodeError, match="stream 'sales', column 'b' of type binary") as caught:
         encode("sales", None, Batch(table), 1)
     assert "secret" not in str(caught.value)
-    with pytest.raises(EncodeError, match=r"a\.parquet, column 'b'"):
-        list(rows(Batch(table, origin="a.parquet")))
+    good = pa.RecordBatch.from_arrays([pa.array([1] * 9), pa.array([b"good"] * 9)], names=["a", "b"])
+    both = pa.Table.from_batches([good, table]).combine_chunks().to_batches()[0]
+    with pytest.raises(EncodeError, match=r"a\.parquet, row 109 \(from 0\), column 'b'"):
+        list(rows(Batch(both, origin="a.parquet", first_row=100)))
+    with pytest.raises(EncodeError, match=r"stream 's', a\.parquet, row 109 \(from 0\), column 'b'"):
+        encode("s", None, Batch(both, origin="a.parquet", first_row=100), 1)
 
 
 def test_json_text_is_written_verbatim() -> None:

@@ -113,8 +113,7 @@ def wire_exact(batch: pa.RecordBatch, decimal_as_float: bool = False) -> tuple[p
         except Unprintable:
             pieces: list[pa.Array | None] = []
             found: dict[int, str] = {}
-            plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-            _convert_in_halves(plain, 0, convert, pieces, found)
+            _convert_in_halves(_takeable(column), 0, convert, pieces, found)
             columns.append(_joined(pieces))
             for row, reason in found.items():
                 bad.setdefault(row, f"column {name!r}: {reason}")
@@ -156,10 +155,11 @@ def map_leaves(array: pa.Array, leaf: Callable[[pa.Array], pa.Array]) -> pa.Arra
     if types.is_list(arrow_type):
         values = map_leaves(array.values, leaf)
         return relisted(pa.list_(_item(values)), array, 2, values)
-    if types.is_list_view(arrow_type):
-        return map_leaves(array.cast(pa.list_(arrow_type.value_type)), leaf)
-    if types.is_large_list_view(arrow_type):
-        return map_leaves(array.cast(pa.large_list(arrow_type.value_type)), leaf)
+    if types.is_list_view(arrow_type) or types.is_large_list_view(arrow_type):
+        ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64()))
+        offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends])
+        values = map_leaves(array.flatten(), leaf)
+        return pa.LargeListArray.from_arrays(offsets, values, mask=array.is_null() if array.null_count else None)
     if types.is_dictionary(arrow_type):
         if len(array.dictionary) > len(array):
             return map_leaves(array.dictionary_decode(), leaf)
@@ -198,18 +198,25 @@ def _exact_leaf(array: pa.Array, decimal_as_float: bool) -> pa.Array:
         return pa.array([None if cell is None else str(uuid.UUID(bytes=cell)) for cell in stored], pa.string())
     if isinstance(arrow_type, pa.BaseExtensionType):
         return map_leaves(array.storage, lambda leaf: _exact_leaf(leaf, decimal_as_float))
-    if types.is_string(arrow_type) or types.is_large_string(arrow_type) or types.is_string_view(arrow_type):
+    if types.is_string(arrow_type) or types.is_large_string(arrow_type):
         return checked_text(array)
-    if types.is_binary(arrow_type) or types.is_fixed_size_binary(arrow_type) or types.is_binary_view(arrow_type):
+    if types.is_binary(arrow_type) or types.is_fixed_size_binary(arrow_type):
         return checked_text(array, pa.string())
-    if types.is_large_binary(arrow_type):
-        return checked_text(array, pa.large_string())
+    if types.is_large_binary(arrow_type) or types.is_binary_view(arrow_type) or types.is_string_view(arrow_type):
+        return checked_text(_without_view(array), pa.large_string())
     if decimal_as_float and types.is_decimal(arrow_type):
         # Arrow's own cast is off by one in the last bit of some values; parsing the text never is.
         return array.cast(pa.string()).cast(pa.float64())
     if types.is_date(arrow_type) or types.is_timestamp(arrow_type):
         check_years(array)
     return array
+
+
+def _without_view(array: pa.Array) -> pa.Array:
+    """Text or binary in a view layout, which many functions of Arrow do not take, as large binary."""
+    if pa.types.is_string_view(array.type):
+        array = array.view(pa.binary_view())
+    return array.cast(pa.large_binary()) if pa.types.is_binary_view(array.type) else array
 
 
 def checked_text(array: pa.Array, to: pa.DataType | None = None) -> pa.Array:
@@ -244,6 +251,13 @@ def check_years(array: pa.Array) -> None:
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
     if low is not None and (low < first * per_day or high >= last * per_day):
         raise Unprintable("a date outside the years 1 to 9999")
+
+
+def _takeable(column: pa.Array) -> pa.Array:
+    """The column in types of which rows can be taken."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return map_leaves(column, _without_view)
 
 
 def _convert_in_halves(

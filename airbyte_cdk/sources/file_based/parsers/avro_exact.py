@@ -216,6 +216,9 @@ class _Rewriter:
         match node.kind:
             case "union":
                 return [self.schema(branch, column) for branch in node.branches]
+            case "enum" if not all(map(_SYMBOL.fullmatch, node.symbols)) or len({*node.symbols}) < len(node.symbols):
+                # some writers allow symbols that the specification, and fastavro, do not
+                return {"type": "int", "logicalType": "airbyte-enum", _SYMBOLS: node.symbols}
             case "record" | "enum" | "fixed":
                 if node in self._names:
                     return self._names[node]
@@ -268,6 +271,8 @@ _LOCAL_EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _YEARS = Unreadable("a date outside the years 1 to 9999")
 _EXACTLY = Context(prec=1_000_000)
+_SYMBOLS = "airbyte-symbols"  # fastavro passes on what it does not know
+_SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -276,6 +281,11 @@ def _decoded(data: bytes, schema: Any = None, _: Any = None) -> str | Unreadable
         return data.decode()
     except UnicodeDecodeError:
         return Unreadable("bytes that are not UTF-8 text")
+
+
+def _enum(index: int, schema: Any, _: Any = None) -> str | Unreadable:
+    symbols: list[str] = schema[_SYMBOLS]
+    return symbols[index] if 0 <= index < len(symbols) else Unreadable("a symbol that the enum does not have")
 
 
 def _uuid_text(data: str | bytes, schema: Any = None, _: Any = None) -> str | Unreadable:
@@ -368,6 +378,7 @@ def _register() -> None:
         "double-airbyte-text": lambda value, schema, _: str(value),
         "array-airbyte-map": lambda entries, schema, _: {entry["key"]: entry["value"] for entry in entries},
         "int-airbyte-date": _date,
+        "int-airbyte-enum": _enum,
         "int-airbyte-time-millis": lambda millis, schema, _: _time_of_day(millis * 1000),
         "long-airbyte-time-micros": lambda micros, schema, _: _time_of_day(micros),
     }

@@ -165,7 +165,7 @@ def _physical(node: AvroType, names: _Names, around: tuple[AvroType, ...]) -> An
     match node.kind:
         case "union":
             others = [branch for branch in node.branches if branch.kind != "null"]
-            if len(node.branches) != 2 or len(others) != 1:
+            if len(node.branches) != 2 or len(others) != 1 or others[0].kind == "union":
                 return None
             inner = _physical(others[0], names, around)
             return None if inner is None else [inner if branch is others[0] else "null" for branch in node.branches]

@@ -37,7 +37,6 @@ class FileRead:
         keep_nulls: True if top-level nulls are to be printed (schemaless streams): `JsonLines` then keeps them.
         rejects: Takes the bad rows.
         batch_bytes: Wanted size of a batch, in bytes of output.
-        exhausted: Set by a caller that wants no more rows; a parser may look at it between blocks.
     """
 
     config: FileBasedStreamConfig

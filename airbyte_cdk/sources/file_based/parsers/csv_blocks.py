@@ -157,6 +157,10 @@ class Blocks:
                 return row
             self._take(end)
 
+    def reject_row(self) -> None:
+        """Reject the row that `first_row` could not find the end of."""
+        self._scan()
+
     def take(self, row: Block) -> None:
         """Pass over the row that `first_row` has given."""
         self._take(len(row.data))

@@ -41,7 +41,7 @@ def type_of(definition: Mapping[str, Any]) -> str:
 
 
 def _types(definition: Mapping[str, Any]) -> set[str]:
-    given = definition.get("type", [])
+    given = definition.get("type") or []
     types = {given} if isinstance(given, str) else {str(kind) for kind in given}
     for union in ("anyOf", "oneOf"):
         for member in definition.get(union, ()):

@@ -27,7 +27,7 @@ _LARGEST_BLOCK = 1024 * 1024
 """Larger blocks hold huge lines, whose values should not be built, not even one."""
 _MOST_COLUMNS = 500
 _MOST_LAYOUTS = 32
-_MOST_NULL_COLUMNS = 256
+_MOST_NULL_COLUMNS = 100
 _FEW_NULLS = 8  # if at most one line in so many has a null, these lines are mended one by one
 
 _BEFORE_NULL = re.compile(rb'([,{] *)"([^"\\]*)": *\Z')
@@ -118,11 +118,8 @@ class Bodies:
         if block.count(b'":') - nested.count(b'":') != count * len(self._layout.names):
             return None
         nulls = 0 if self._keep_nulls else block.count(b"null")
-        if nulls * _FEW_NULLS > count:
-            without = None if b"null" in nested else _without_nulls(block)
-            if without is None:
-                return None
-            block, nulls = without, 0
+        if nulls * _FEW_NULLS > count and b"null" not in nested:
+            block = _without_nulls(block, nulls, count // _FEW_NULLS)
         # In valid JSON a line end is outside of strings, and `}` is followed by `{` only between objects.
         if not (block.startswith(b"{") and block.endswith((b"}\n", b"}"))):
             return None
@@ -233,30 +230,40 @@ def _is_null(value: Any) -> bool:
     return text.nbytes == 4 and bytes(text) == b"null"
 
 
-def _without_nulls(block: bytes) -> bytes | None:
-    """`block` without the columns that are null; None where it cannot be told from a look at the text.
+def _without_nulls(block: bytes, nulls: int, few: int) -> bytes:
+    """`block` without most of the columns that are null.
+
+    Each null found is taken out together with all others of the same column, in one native search. That the text taken
+    out is a whole column is proved so: a quote after white space, a comma or a brace is not escaped; nor is the next
+    quote, since no backslash stands between; and two quotes that follow one another enclose either a string, which is a
+    name if a colon follows, or the text between two strings, which ends in one of ``,:{[`` or in white space.
 
     Args:
         block: Valid JSON objects, of which no nested value holds the text ``null``.
-
-    Each null is taken out together with all others of the same column, in one native search. That the text replaced is
-    a whole column is proved so: a quote after white space, a comma or a brace is not escaped; nor is the next quote,
-    since no backslash stands between; and two quotes that follow one another enclose either a string, which is a name
-    if a colon follows, or the text between two strings, which ends in one of ``,:{[`` or in white space.
+        nulls: How often it holds the text ``null``.
+        few: As many may be left.
     """
-    for _ in range(_MOST_NULL_COLUMNS):
-        place = block.find(b"null")
+    place = 0
+    tries = _MOST_NULL_COLUMNS
+    while nulls > few and tries > 0:
+        tries -= 1
+        place = block.find(b"null", place)
         if place < 0:
-            return block
+            break
         before = _BEFORE_NULL.search(block[max(0, place - _LONGEST_BEFORE_NULL) : place])
-        if before is None or before[2][-1:] in (b",", b":", b"{", b"[", b" ", b"\n"):
-            return None
-        column = before[0] + b"null"
-        if column.startswith(b","):
-            block = block.replace(column, b"")
+        column, instead = b"", b""
+        if before is not None and before[2][-1:] not in (b",", b":", b"{", b"[", b" "):
+            column = before[0] + b"null"
+            if column.startswith(b"{"):
+                after = _AFTER_NULL.match(block, place + 4)
+                column += after[0] if after else b""
+                instead = b"{}" if column.endswith(b"}") else b"{"
+        if not column:
+            place += 4  # part of a text, or an unusual form
+            nulls -= 1
             continue
-        after = _AFTER_NULL.match(block, place + 4)
-        if after is None:
-            return None
-        block = block.replace(column + after[0], b"{}" if after[0].endswith(b"}") else b"{")
-    return None
+        size = len(block)
+        block = block.replace(column, instead)
+        nulls -= (size - len(block)) // (len(column) - len(instead))
+        place = max(0, place - len(column))
+    return block

@@ -109,8 +109,13 @@ def partitions(uri: str) -> dict[str, str]:
     for component in path.split("/"):
         name, sign, value = component.partition("=")
         if sign:
-            found[unquote(name)] = unquote(value)
+            found[_printable(unquote(name))] = _printable(unquote(value))
     return found
+
+
+def _printable(text: str) -> str:
+    """The text without half surrogates, by which Python stands for bytes of a path that are not UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def _options(config: FileBasedStreamConfig) -> ParquetFormat:
@@ -252,13 +257,13 @@ def _row_group(parquet: _Parquet, group: int, read: FileRead) -> Iterator[pa.Rec
 
 def _ready(batch: pa.RecordBatch, read: FileRead, place: str, first: int) -> Iterator[pa.RecordBatch]:
     """The good rows of `batch`, whose first row is number `first` (from 0) of its row group, cut to size."""
+    batch = _with_partitions(batch, partitions(read.file.uri))
+    dropped = [name for name in batch.schema.names if name in read.reserved]
+    if dropped:
+        batch = batch.drop_columns(dropped)
     exact, bad = wire_exact(batch, _options(read.config).decimal_as_float)
     for row, reason in sorted(bad.items()):
         read.rejects.add(f"{place}, row {first + row + 1}", reason)
-    exact = _with_partitions(exact, partitions(read.file.uri))
-    dropped = [name for name in exact.schema.names if name in read.reserved]
-    if dropped:
-        exact = exact.drop_columns(dropped)
     rows = exact.num_rows
     if rows == 0:
         return

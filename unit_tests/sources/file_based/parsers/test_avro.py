@@ -543,6 +543,15 @@ def test_logical_types_that_are_not_valid_are_ignored() -> None:
         assert columns_of(root) == {"a": {"type": "string"}}
 
 
+def test_names_and_symbols_beyond_the_specification(way: str) -> None:
+    kind = {"type": "enum", "name": "a b", "symbols": ["x-1", "2"]}
+    schema = of_columns(**{"a-b": kind, "": "long"})
+    data = b"\x02\x0e" + b"\x00\x02" + b"\x06\x02"
+    read = reading(framed(header(schema), [Block(0, 3, data)]))
+    assert printed(read) == [{"a-b": "2", "": 7}, {"a-b": "x-1", "": 1}]
+    assert read.rejects.count == 1
+
+
 def test_header_may_come_in_pieces_and_meta_in_blocks() -> None:
     content = written(of_columns(a="long"), [{"a": 1}], metadata={"x": "y" * 300})
     source = io.BytesIO(content)
