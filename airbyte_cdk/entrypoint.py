@@ -338,7 +338,7 @@ def launch(source: Source, args: Sequence[str] | None = None) -> None:
     parsed_args = entrypoint.parse_args(args)
     init_uncaught_exception_handler(logger)
     try:
-        with interrupts.handled(), output.redirected():
+        with interrupts.handled(), output.redirected(filter_secrets):
             _write_all(entrypoint, parsed_args)
     except Interrupted as interrupt:
         _end(interrupt.exit_code)

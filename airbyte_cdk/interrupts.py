@@ -133,6 +133,7 @@ def handled() -> Iterator[None]:
         yield
     finally:
         stop.over.set()
+        _stop = _Stop()
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 

@@ -16,12 +16,11 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from airbyte_cdk import interrupts
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -43,8 +42,9 @@ class OutputClosed(BrokenPipeError):
 class _Output:
     """The buffer in front of one file descriptor."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, mask: Callable[[str], str]) -> None:
         self._fd = fd
+        self._mask = mask
         # Re-entrant: a destructor that prints may run inside any of the steps below.
         self._lock = threading.RLock()
         self._writing = False
@@ -77,7 +77,7 @@ class _Output:
             if rest:
                 self._partial[ident] = rest
             if end:
-                self._put(_printed(lines + end))
+                self._put(self._printed(lines + end))
 
     def flush(self) -> None:
         """Write all that was gathered."""
@@ -88,7 +88,7 @@ class _Output:
         """Write all that is left, and stop."""
         with interrupts.unbreakable, self._lock:
             for text in self._partial.values():
-                self._put(_printed(text + "\n"))
+                self._put(self._printed(text + "\n"))
             self._partial.clear()
             self._drain()
         self._ended.set()
@@ -100,7 +100,7 @@ class _Output:
         """A message starts on a line of its own, whatever this thread printed before it."""
         text = self._partial.pop(threading.get_ident(), None) if self._partial else None
         if text is not None:
-            self._put(_printed(text + "\n"))
+            self._put(self._printed(text + "\n"))
 
     def _put(self, buffer: Buffer) -> None:
         size = memoryview(buffer).nbytes
@@ -150,6 +150,14 @@ class _Output:
                 os.dup2(nowhere, self._fd)
                 os.close(nowhere)
 
+    def _printed(self, text: str) -> bytes:
+        masked = self._mask(text)
+        if masked != text:
+            # A printed protocol message may rightly hold a config with its secrets (CONTROL).
+            lines = text.splitlines(keepends=True)
+            masked = "".join(line if line.startswith("{") else self._mask(line) for line in lines)
+        return masked.encode("utf-8", "replace")
+
     def _flush_in_time(self) -> None:
         while not self._ended.is_set():
             self._waiting.wait()
@@ -157,15 +165,6 @@ class _Output:
             if self._ended.wait(FLUSH_SECONDS * 0.8):
                 return
             self.flush()
-
-
-def _printed(text: str) -> bytes:
-    masked = filter_secrets(text)
-    if masked != text:
-        # A printed protocol message may rightly hold a config with its secrets (CONTROL).
-        lines = text.splitlines(keepends=True)
-        masked = "".join(line if line.startswith("{") else filter_secrets(line) for line in lines)
-    return masked.encode("utf-8", "replace")
 
 
 class _Printed(io.TextIOBase):
@@ -232,8 +231,12 @@ def _own_descriptor() -> int | None:
 
 
 @contextmanager
-def redirected() -> Iterator[None]:
-    """Within it, all output of the process goes through one buffer; at its end everything is written."""
+def redirected(mask: Callable[[str], str] = str) -> Iterator[None]:
+    """Within it, all output of the process goes through one buffer; at its end everything is written.
+
+    Args:
+        mask: Changes text that is printed; lines that start with a brace are left as they are.
+    """
     global _active, _stderr
     fd = _own_descriptor()
     if _active is not None or fd is None:
@@ -243,7 +246,7 @@ def redirected() -> Iterator[None]:
     with suppress(OSError, AttributeError):
         # A reader that comes in turns with us on a pipe of 64 kB costs both of us a switch every 64 kB.
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE)
-    active = _active = _Output(fd)
+    active = _active = _Output(fd, mask)
     _stderr = sys.stderr
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _Printed(active, sys.stdout), _Printed(active, sys.stderr)

@@ -227,8 +227,8 @@ def kill(setting: Setting) -> bool:
         command = reading(setting, folder, CSV, columns, sync_mode="incremental")
         states = chance.choice([0, 1, 1, 1, 2, 2, 3])
         first, last = broken_off(command, states, chance.random() * 0.2)
-        after_state += last is not None
         done: set[str] = set(last["stream"]["stream_state"]["history"]) if last else set()
+        after_state += 0 < len(done) < len(files)
         state = [last] if last else None
         output = subprocess.run(
             reading(setting, folder, CSV, columns, state=state, sync_mode="incremental"),

@@ -219,7 +219,18 @@ def test_discover_that_fails_prints_no_catalog(files: Path, mode: str, config: s
 def test_read_counts_the_records_of_each_stream(files: Path) -> None:
     done = run(files, "", *READ)
     assert done.returncode == 0
-    assert kinds(done.stdout) == ["LOG", "RECORD", "RECORD", "LOG", "STATE", "RECORD", "STATE", "STATE", "RECORD", "RECORD"]
+    assert kinds(done.stdout) == [
+        "LOG",
+        "RECORD",
+        "RECORD",
+        "LOG",
+        "STATE",
+        "RECORD",
+        "STATE",
+        "STATE",
+        "RECORD",
+        "RECORD",
+    ]
     assert counts(done.stdout) == [1.0, 1.0, 1.0]
     assert '"recordCount":1.0' in done.stdout
 
@@ -270,18 +281,22 @@ def test_odd_values_are_written(files: Path, mode: str) -> None:
     done = run(files, mode, *READ)
     assert done.returncode == 0
     data = [message["record"]["data"] for message in of_type(done.stdout, "RECORD")][2:4]
-    assert data[0] == data[1] == {
-        "big": {"b": 2**70, "nan": None, "at": "2024-01-02T03:04:05"},
-        "keys": {"b": {"1": "true", "null": "none", "2.5": "float"}},
-        "native": {
-            "at": "2024-01-02T00:00:00+00:00",
-            "id": "00000000-0000-0000-0000-000000000001",
-            "enum": "FAILED",
-            "inf": None,
-            "kept": {"null": None},
-        },
-        "surrogate": {"b": "\ud800"},
-    }[mode]
+    assert (
+        data[0]
+        == data[1]
+        == {
+            "big": {"b": 2**70, "nan": None, "at": "2024-01-02T03:04:05"},
+            "keys": {"b": {"1": "one", "null": "none", "false": "false", "2.5": "float"}},
+            "native": {
+                "at": "2024-01-02T00:00:00+00:00",
+                "id": "00000000-0000-0000-0000-000000000001",
+                "enum": "FAILED",
+                "inf": None,
+                "kept": {"null": None},
+            },
+            "surrogate": {"b": "\ud800"},
+        }[mode]
+    )
     slow = [text for text in texts(done.stdout) if "slower" in text]
     assert len(slow) == (0 if mode == "native" else 1)
 
@@ -307,7 +322,9 @@ def test_batches_are_written_as_they_are_and_counted(files: Path) -> None:
 def test_the_config_is_not_written_to_disk(files: Path) -> None:
     holder = files / "temporary"
     holder.mkdir()
-    with subprocess.Popen(command("slow", *READ), cwd=files, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(holder)}) as process:
+    with subprocess.Popen(
+        command("slow", *READ), cwd=files, stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(holder)}
+    ) as process:
         assert process.stdout is not None
         while b"RECORD" not in process.stdout.readline():
             pass
@@ -337,9 +354,10 @@ def test_lines_arrive_while_the_source_waits(files: Path) -> None:
 def test_a_signal_ends_it_soon(files: Path, mode: str, number: int, exit_code: int) -> None:
     args = CHECK if mode == "sleep" else READ
     out = files / "out"
-    with out.open("wb") as stdout, subprocess.Popen(
-        command(mode, *args), cwd=files, stdout=stdout, stderr=subprocess.PIPE
-    ) as process:
+    with (
+        out.open("wb") as stdout,
+        subprocess.Popen(command(mode, *args), cwd=files, stdout=stdout, stderr=subprocess.PIPE) as process,
+    ):
         deadline = time.monotonic() + 20
         while out.stat().st_size < 300 and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -360,9 +378,7 @@ def test_a_signal_ends_it_soon(files: Path, mode: str, number: int, exit_code: i
 
 @pytest.mark.parametrize("mode", ["endless", "batches", "slow"])
 def test_it_stops_when_nobody_reads_its_output(files: Path, mode: str) -> None:
-    with subprocess.Popen(
-        command(mode, *READ), cwd=files, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(command(mode, *READ), cwd=files, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

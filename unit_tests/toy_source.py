@@ -1,4 +1,4 @@
-"""A source written directly on `Source`, run by tests in processes of its own: ``python toy_source.py MODE COMMAND ...``.
+"""A source written directly on `Source`, run by tests in processes of its own (``toy_source.py MODE COMMAND ...``).
 
 What it does is chosen by MODE, so that every ending of a command can be provoked.
 """
@@ -52,7 +52,7 @@ SPEC = {
 
 ODD_DATA: Mapping[str, Any] = {
     "big": {"b": 2**70, "nan": float("nan"), "at": datetime.datetime(2024, 1, 2, 3, 4, 5)},
-    "keys": {"b": {1: "one", None: "none", True: "true", 2.5: "float"}},
+    "keys": {"b": {1: "one", None: "none", False: "false", 2.5: "float"}},
     "native": {
         "at": datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC),
         "id": uuid.UUID(int=1),

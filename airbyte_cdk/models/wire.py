@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -78,7 +77,10 @@ def rows(batch: Batch) -> Iterator[dict[str, Any]]:
         EncodeError: A value has no form in JSON.
     """
     for row in _plain_rows(batch):
-        yield {**row, **batch.constants} if batch.wrap is None else {batch.wrap: row, **batch.constants}
+        if batch.wrap is not None:
+            row = {batch.wrap: row}
+        row.update(batch.constants)
+        yield row
 
 
 def line_width(schema: pa.Schema) -> int:
@@ -265,27 +267,39 @@ def _plain_rows(batch: Batch) -> Iterator[dict[str, Any]]:
 
 
 def _arrow_rows(table: pa.RecordBatch, batch: Batch, step: int = 1024) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+
+    exact = any(map(_holds_json_text, table.schema.types))
     for start in range(0, table.num_rows, step):
         row = None if batch.first_row is None else batch.first_row + start
         for lines in _print(table.slice(start, step), _objects, batch.origin or "a batch", row):
-            yield from map(_loads, lines.to_pylist())
+            for line in lines.cast(pa.binary()).to_pylist():
+                yield _loads(line, exact)
 
 
-_LONG_NUMBER = re.compile(r"[0-9]{19}")
-_LONG_NUMBER_BYTES = re.compile(rb"[0-9]{19}")
+def _holds_json_text(kind: pa.DataType) -> bool:
+    """Whether integers may be longer than those of Arrow."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _holds_json_text(kind.value_type)
+    inner = (kind.field(number).type for number in range(kind.num_fields))
+    return isinstance(kind, pa.JsonType) or any(map(_holds_json_text, inner))
 
 
-def _loads(text: str | bytes) -> dict[str, Any]:
-    """One JSON object. Integers of any length are exact, and NaN and infinities may be spelled."""
-    found = _LONG_NUMBER.search(text) if isinstance(text, str) else _LONG_NUMBER_BYTES.search(text)
-    if not found:  # orjson makes floats of longer integers
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+
+
+def _loads(text: bytes, exact: bool = True) -> dict[str, Any]:
+    """One JSON object. NaN and infinities may be spelled, and if `exact`, integers may have any length."""
+    if not exact or b"0" * 19 not in text.translate(_DIGITS_TO_ZERO):  # orjson makes floats of longer integers
         try:
             row: dict[str, Any] = orjson.loads(text)
             return row
         except ValueError:
             pass
-    exact: dict[str, Any] = json.loads(text, parse_int=_integer)
-    return exact
+    slow: dict[str, Any] = json.loads(text, parse_int=_integer)
+    return slow
 
 
 def _integer(digits: str) -> int:

@@ -18,7 +18,6 @@ import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 
 from airbyte_cdk.models.batch import Batch
 from airbyte_cdk.models.wire import encode, rows
@@ -65,6 +64,11 @@ FORMATS = {
     "jsonl": Format(lambda records: "\n".join(json.dumps(r) for r in records).encode(), "integer"),
     "parquet": Format(as_parquet, "integer"),
 }
+
+
+def zstd(content: bytes) -> bytes:
+    compressed: bytes = pa.Codec("zstd").compress(content, asbytes=True)
+    return compressed
 
 
 class Trickle:
@@ -157,7 +161,7 @@ class TestParser:
         assert found == []
         assert not read.rejects
 
-    @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+    @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd])
     def test_undoes_compression(self, filetype: str, compress: Callable[[bytes], bytes]) -> None:
         found, _ = read_all(filetype, OneFile(compress(FORMATS[filetype].write(ROWS))))
         assert found == expected(filetype, ROWS)

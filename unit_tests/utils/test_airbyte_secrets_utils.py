@@ -152,7 +152,11 @@ def test_no_long_secret_survives(secrets: list[str], before: str, after: str) ->
             assert secret not in filter_secrets(f"{before}<{secret}>{after}").replace("****", "")
 
 
-@given(st.recursive(st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
 @settings(max_examples=60, deadline=None)
 def test_any_config_can_be_searched(config: Any) -> None:
     spec = {"properties": {"": SPEC, "0": {"items": SPEC}}, "items": SPEC}

@@ -48,8 +48,24 @@ def test_parsing(value: str | int, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["12345678901", -1, 1.5, None, "", "nan", "15:09:26", "2023-13-01", "2023-02-30", "2023-03-14T24:00:00Z"]
-    + ["2023-03-14T23:59:60Z", "2023-W11-2", "2023-073", "March", "2023-03-14T15:09:26+00:00Z", "nonsense"],
+    [
+        "12345678901",
+        -1,
+        1.5,
+        None,
+        "",
+        "nan",
+        "15:09:26",
+        "2023-13-01",
+        "2023-02-30",
+        "2023-03-14T24:00:00Z",
+        "2023-03-14T23:59:60Z",
+        "2023-W11-2",
+        "2023-073",
+        "March",
+        "2023-03-14T15:09:26+00:00Z",
+        "nonsense",
+    ],
 )
 def test_what_is_no_date(value: Any) -> None:
     with pytest.raises(ValueError, match=r"not a date|timestamp"):

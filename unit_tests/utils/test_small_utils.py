@@ -132,3 +132,21 @@ def test_memory_guard_without_a_cgroup(tmp_path: Path) -> None:
 )
 def test_requests_that_the_cloud_refuses(url: str, refused: bool) -> None:
     assert (refusal(url) is not None) == refused
+
+
+def test_requests_are_guarded_where_the_library_is_installed() -> None:
+    requests = pytest.importorskip("requests")
+    from airbyte_cdk.utils.request_guard import allow_public_requests_only
+
+    send = requests.Session.send
+    try:
+        allow_public_requests_only()
+        allow_public_requests_only()
+        assert requests.Session.send.__wrapped__ is send
+        with pytest.raises(AirbyteTracedException, match="https") as caught:
+            requests.get("http://127.0.0.1:1/", timeout=1)
+        assert caught.value.failure_type is FailureType.config_error
+        with pytest.raises(AirbyteTracedException, match="private network"):
+            requests.get("https://127.0.0.1:1/", timeout=1)
+    finally:
+        requests.Session.send = send

@@ -54,15 +54,11 @@ def property_of(arrow_type: pa.DataType, decimal_as_float: bool = False) -> Prop
 
 
 def unprintable(schema: pa.Schema) -> str | None:
-    """Why no row of this schema can be printed as one JSON object, or None if they can.
+    """Why a column of this schema has no form on the wire, or None if all have.
 
     A JSON object cannot hold two values under one name, and an instant in an unknown time zone has no offset.
     """
-    names: set[str] = set()
     for field in schema:
-        if field.name in names:
-            return f"two columns have the name {field.name!r}"
-        names.add(field.name)
         reason = _unprintable(field.type)
         if reason is not None:
             return f"column {field.name!r}: {reason}"

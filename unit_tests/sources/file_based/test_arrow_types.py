@@ -192,7 +192,6 @@ def test_all_rows_bad_and_no_rows() -> None:
 
 def test_unprintable_schemas() -> None:
     assert unprintable(pa.schema([("a", pa.int64()), ("b", pa.timestamp("us", "UTC"))])) is None
-    assert unprintable(pa.schema([("a", pa.int64()), ("a", pa.string())])) == "two columns have the name 'a'"
     twice = pa.list_(pa.struct([("x", pa.int64()), ("x", pa.int64())]))
     assert unprintable(pa.schema([("a", twice)])) == "column 'a': two of its fields have the same name"
     zone = pa.list_(pa.timestamp("us", "Middle/Earth"))
@@ -237,7 +236,12 @@ def test_exact_rows_are_those_that_python_decodes(data: st.DataObject, shape: tu
 
 def test_map_leaves_keeps_shape() -> None:
     kind = pa.struct([("a", pa.list_(pa.int8())), ("b", pa.map_(pa.string(), pa.int8())), ("c", pa.struct([]))])
-    cells = [{"a": [1, None], "b": [("k", 2)], "c": {}}, None, {"a": None, "b": None, "c": None}, {"a": [], "b": []}]
+    cells: list[Any] = [
+        {"a": [1, None], "b": [("k", 2)], "c": {}},
+        None,
+        {"a": None, "b": None, "c": None},
+        {"a": [], "b": []},
+    ]
     column = pa.array(cells, kind)
     assert map_leaves(column, lambda leaf: leaf).to_pylist() == column.to_pylist()
     assert map_leaves(column.slice(1, 3), lambda leaf: leaf).to_pylist() == column.slice(1, 3).to_pylist()

@@ -165,7 +165,18 @@ class Bodies:
         # As many lines as objects are one object each only if each line begins and ends one.
         if lines and (b"\n".join(lines).count(b"}\n{") != len(lines) - 1 or lines[0][:1] != b"{"):
             return None
-        return list(map(self._body, lines, rows))
+        # A name ends in `":`. So if there are only as many as columns, no column is there twice, nothing is nested,
+        # and a line can only need a change for its nulls or its names.
+        spaced = b" :" in block or b"\t" in block or b"\r" in block
+        flat = not spaced and block.count(b'":') == sum(map(len, rows))
+        if not flat or b"\\" in block or any(name.encode() in block for name in self._reserved):
+            return list(map(self._body, lines, rows))
+        if self._keep_nulls or b"null" not in block:
+            return [line[1:-1].strip() for line in lines]
+        return [
+            self._body(line, row) if b"null" in line else line[1:-1].strip()
+            for line, row in zip(lines, rows, strict=True)
+        ]
 
     def _one_by_one(self, block: bytes, first_line: int) -> list[bytes]:
         bodies = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -64,8 +65,8 @@ class ParquetParser(FileTypeParser):
             with _open(file, stream_reader, logger) as parquet:
                 if parquet is None:
                     return {}
-                for column in parquet.schema_arrow:
-                    columns[column.name] = property_of(column.type, decimal_as_float)
+                for name, column in zip(parquet.names, parquet.schema_arrow, strict=True):
+                    columns[name] = property_of(column.type, decimal_as_float)
         except BadFile as error:
             raise SchemaInferenceError(
                 FileBasedSourceError.SCHEMA_INFERENCE_ERROR, file=file.uri, details=str(error)
@@ -85,6 +86,11 @@ class ParquetParser(FileTypeParser):
                 reason = unprintable(parquet.schema_arrow)
                 if reason is not None:
                     raise BadFile(reason)
+                if parquet.names != parquet.schema_arrow.names:
+                    read.logger.warning(
+                        "File %s: several columns have one name; the last one keeps it, the others are numbered.",
+                        read.file.uri,
+                    )
                 for group in range(parquet.num_row_groups):
                     yield from _row_group(parquet, group, read)
         except BadFile as error:
@@ -111,6 +117,26 @@ def partitions(uri: str) -> dict[str, str]:
         if sign:
             found[_printable(unquote(name))] = _printable(unquote(value))
     return found
+
+
+def distinct_names(names: list[str]) -> list[str]:
+    """The names of columns, no two the same: the last column of a name keeps it, the others are numbered.
+
+    >>> distinct_names(["a", "a", "b", "a"])
+    ['a_1', 'a_2', 'b', 'a']
+    """
+    left, seen, taken = Counter(names), Counter[str](), set(names)
+    distinct = []
+    for name in names:
+        seen[name] += 1
+        new = name
+        if seen[name] < left[name]:
+            new = f"{name}_{seen[name]}"
+            while new in taken:
+                new += "_"
+            taken.add(new)
+        distinct.append(new)
+    return distinct
 
 
 def _printable(text: str) -> str:
@@ -192,6 +218,7 @@ class _Parquet:
                 page_checksum_verification=True,
             )
             self.schema_arrow: pa.Schema = self._file.schema_arrow
+        self.names = distinct_names(self.schema_arrow.names)
 
     @property
     def num_row_groups(self) -> int:
@@ -204,7 +231,8 @@ class _Parquet:
         """Batches of `size` rows of one row group. Raises `BadFile` where its content is broken."""
         with self._content_errors():
             # one thread: the engine has its own, and a thread a column would hold as many pages at once
-            yield from self._file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False)
+            for batch in self._file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False):
+                yield batch if columns is not None else batch.rename_columns(self.names)
 
     @contextmanager
     def _content_errors(self) -> Iterator[None]:

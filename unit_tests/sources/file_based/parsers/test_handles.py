@@ -4,24 +4,26 @@ import bz2
 import codecs
 import gzip
 import io
-import lzma
 import logging
+import lzma
 import os
 import random
 import sys
+import zlib
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError
 from airbyte_cdk.sources.file_based.parsers import compression
 from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_bytes, open_random
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -82,8 +84,7 @@ def broken_content_of(data: bytes, uri: str = "a.jsonl", n: int = 100_000) -> tu
     got = []
     with open_bytes(a_file(uri), Reader(MinimalHandle(data)), LOGGER) as stream:
         with pytest.raises(BrokenStream) as broken:
-            while True:
-                got.append(stream.read(n))
+            got.extend(iter(lambda: stream.read(n), None))
         with pytest.raises(BrokenStream):
             stream.read(1)
     assert all(got)
@@ -169,6 +170,16 @@ def test_it_serves_a_buffered_reader() -> None:
         assert list(io.BufferedReader(stream)) == CONTENT.splitlines(keepends=True)
 
 
+def one_byte_at_a_time(data: bytes) -> bytes:
+    inflate = zlib.decompressobj(31)
+    decoded = bytearray()
+    with suppress(zlib.error):
+        while not inflate.eof:
+            decoded += inflate.decompress(data, 1)
+            data = inflate.unconsumed_tail
+    return bytes(decoded)
+
+
 # --- What is broken -------------------------------------------------------------------------------------------------
 
 
@@ -185,7 +196,7 @@ def test_all_that_a_truncated_file_holds_is_handed_out_first(suffix: str, member
     assert f"breaks off at byte {len(data)}" in broken.reason
     # bit by bit, the decoder gives the same
     bitwise = b""
-    member = decoder = {".gz": compression.GzipMember, ".bz2": bz2.BZ2Decompressor, ".xz": lzma.LZMADecompressor}.get(
+    member = {".gz": compression.GzipMember, ".bz2": bz2.BZ2Decompressor, ".xz": lzma.LZMADecompressor}.get(
         suffix, zstd.ZstdDecompressor
     )
     decoder = member()
@@ -231,15 +242,10 @@ def test_a_gzip_file_with_a_wrong_checksum_gives_all_its_bytes_and_an_error() ->
 
 
 def test_a_damaged_gzip_file_gives_the_same_as_one_byte_at_a_time() -> None:
-    data = bytearray(gzip.compress(CONTENT))
+    data = bytearray(gzip.compress(CONTENT[:30_000]))
     data[len(data) // 3] ^= 0xFF
     got, _ = broken_content_of(bytes(data))
-    inflate = compression.zlib.decompressobj(31)
-    slowly = bytearray()
-    with pytest.raises(compression.zlib.error):
-        while True:
-            slowly += inflate.decompress(inflate.unconsumed_tail or bytes(data), 1)
-    assert got == slowly
+    assert got == one_byte_at_a_time(bytes(data))
 
 
 # --- Kinds of handles -----------------------------------------------------------------------------------------------
@@ -286,7 +292,7 @@ def test_bytes_like_data_is_taken() -> None:
 @pytest.mark.parametrize("open_it", [open_bytes, open_random])
 @pytest.mark.parametrize(("handle", "what"), [(None, "nothing"), (object(), "a object, which cannot be read,")])
 def test_no_handle_is_an_error_that_names_the_file(open_it: Any, handle: Any, what: str) -> None:
-    with pytest.raises(OSError, match="b/c.csv") as error, open_it(a_file("b/c.csv"), Reader(handle), LOGGER):
+    with pytest.raises(OSError, match=r"b/c\.csv") as error, open_it(a_file("b/c.csv"), Reader(handle), LOGGER):
         pass
     assert FileBasedSourceError.ERROR_READING_FILE.value in str(error.value)
     assert f"returned {what} for file" in str(error.value)

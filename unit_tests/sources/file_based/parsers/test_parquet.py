@@ -205,15 +205,24 @@ def test_files_that_cannot_be_opened_are_rejected(content: bytes) -> None:
     [(place, reason)] = read.rejects.places
     assert place == "file"
     assert reason == "not a Parquet file, or its end is missing"
-    with pytest.raises(SchemaInferenceError, match="dir/f.parquet"):
+    with pytest.raises(SchemaInferenceError, match=r"dir/f\.parquet"):
         inferred(content)
 
 
-def test_columns_of_one_name_are_rejected() -> None:
-    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
-    read = reading(written(table))
+def test_columns_of_one_name_are_numbered(caplog: pytest.LogCaptureFixture) -> None:
+    table = pa.Table.from_arrays([pa.array([n]) for n in range(5)], names=["a", "a", "b", "a", "a_1"])
+    content = written(table)
+    row = {"a_1_": 0, "a_2": 1, "b": 2, "a": 3, "a_1": 4}
+    assert printed(reading(content)) == [row]
+    assert list(inferred(content)) == list(row)
+    assert "several columns have one name" in caplog.text
+
+
+def test_fields_of_one_name_are_rejected() -> None:
+    struct = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
+    read = reading(written(pa.Table.from_arrays([struct], names=["a"])))
     assert printed(read) == []
-    assert read.rejects.places == [("file", "two columns have the name 'a'")]
+    assert read.rejects.places == [("file", "column 'a': two of its fields have the same name")]
 
 
 def test_options_of_another_format_are_a_bug() -> None:
