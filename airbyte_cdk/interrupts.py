@@ -66,11 +66,6 @@ _stop = _Stop()
 _MAIN = threading.main_thread().ident
 
 
-def requested() -> bool:
-    """Whether the process was told to stop, raised or not."""
-    return _stop.signum is not None
-
-
 def check_interrupted() -> None:
     """Raise `Interrupted` if the process was told to stop and nobody was told so far; call it where nothing is held.
 

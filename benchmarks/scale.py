@@ -223,10 +223,11 @@ def kill(setting: Setting) -> bool:
     chance = random.Random(20)
     columns = text("id", "name")
     lost = listed_again = after_state = most_twice = beyond_flight = 0
-    for _ in range(setting.syncs):
+    for number in range(setting.syncs):
         command = reading(setting, folder, CSV, columns, sync_mode="incremental")
-        states = chance.choice([0, 1, 1, 1, 2, 2, 3])
-        first, last = broken_off(command, states, chance.random() * 0.2)
+        # Every seventh is killed with its first records, the others after one of their early states.
+        states = chance.randint(1, 8) if number % 7 else 0
+        first, last = broken_off(command, states, chance.random() * 0.1 if states else 0.0)
         done: set[str] = set(last["stream"]["stream_state"]["history"]) if last else set()
         after_state += 0 < len(done) < len(files)
         state = [last] if last else None
@@ -263,11 +264,11 @@ def broken_off(command: Sequence[str | Path], states: int, seconds: float) -> tu
     assert process.stdout is not None
     output = bytearray()
     seen = 0
-    deadline = time.monotonic() + 0.7 if states == 0 else None
+    deadline = None
     while chunk := os.read(process.stdout.fileno(), 1 << 16):
         output += chunk
         seen += chunk.count(b'"type":"STATE"')
-        if seen >= states and deadline is None:
+        if seen >= states and b'"type":"RECORD"' in output and deadline is None:
             deadline = time.monotonic() + seconds
         if deadline is not None and time.monotonic() >= deadline and process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)

@@ -15,6 +15,7 @@ from airbyte_cdk.models import (
     StreamDescriptor,
     Type,
 )
+from airbyte_cdk.models.wire import EncodeError
 from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints
 from airbyte_cdk.sources.concurrent_source.progress import Progress
 from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
@@ -214,7 +215,8 @@ class Engine(Generic[T]):
             self._logger.error(f"Stream {stream.name} failed: {error}")
             return error.as_sanitized_airbyte_message(stream_descriptor=descriptor)
         self._logger.error(f"Stream {stream.name} failed: {error}", exc_info=error)
-        message = stream.get_error_display_message(error) or (
+        told = str(error) if isinstance(error, EncodeError) else stream.get_error_display_message(error)
+        message = told or (
             f"Stream {stream.name} could not be read to its end: {type(error).__name__}. The log has the details."
         )
         traced = AirbyteTracedException.from_exception(

@@ -58,7 +58,7 @@ class Member(Protocol):
     def needs_input(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 class DamagedGzip(Exception):
@@ -86,32 +86,30 @@ class GzipMember:
         """What follows the member in the data given last."""
         return self._inflate.unused_data
 
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+    def decompress(self, data: bytes, max_length: int) -> bytes:
         """The next bytes, at most `max_length`; raises DamagedGzip, which carries the last bytes that decode."""
         data = self._inflate.unconsumed_tail + data
         before = self._inflate.copy()
         try:
             decoded = self._inflate.decompress(data, max_length)
         except zlib.error as error:
-            raise DamagedGzip(str(error), _decodable(before, data, max_length)) from None
+            raise DamagedGzip(str(error), _decodable(before, data)) from None
         self.needs_input = not self._inflate.unconsumed_tail and len(decoded) < max_length
         return decoded
 
 
-def _decodable(inflate: zlib._Decompress, data: bytes, length: int) -> bytes:
-    """The bytes that `inflate` gives before it fails on `data`, found by halving the length asked for."""
+def _decodable(inflate: zlib._Decompress, data: bytes) -> bytes:
+    """What `inflate` gives before it fails on `data`, found by halving the input."""
     decoded = []
+    length = len(data)
     while length > 0:
         trial = inflate.copy()
         try:
-            piece = trial.decompress(data, length)
+            decoded.append(trial.decompress(data[:length]))
         except zlib.error:
             length //= 2
-            continue
-        if not piece and trial.unconsumed_tail == data:
-            break
-        decoded.append(piece)
-        inflate, data = trial, trial.unconsumed_tail
+        else:
+            inflate, data = trial, data[length:]
     return b"".join(decoded)
 
 

@@ -110,7 +110,7 @@ def test_a_name_alone_decides_nothing(suffix: str) -> None:
     [
         pytest.param([CONTENT[:HALF], CONTENT[HALF:]], id="two members"),
         pytest.param([b"", CONTENT, b"", b""], id="empty members"),
-        pytest.param([CONTENT[i : i + 50] for i in range(0, len(CONTENT), 50)], id="thousands of members"),
+        pytest.param([CONTENT[i : i + 50] for i in range(0, HALF // 4, 50)], id="many members"),
     ],
 )
 @pytest.mark.parametrize("padding", [b"", b"\0" * 4096])
@@ -174,9 +174,8 @@ def one_byte_at_a_time(data: bytes) -> bytes:
     inflate = zlib.decompressobj(31)
     decoded = bytearray()
     with suppress(zlib.error):
-        while not inflate.eof:
-            decoded += inflate.decompress(data, 1)
-            data = inflate.unconsumed_tail
+        for i in range(len(data)):
+            decoded += inflate.decompress(data[i : i + 1])
     return bytes(decoded)
 
 
@@ -194,17 +193,17 @@ def test_all_that_a_truncated_file_holds_is_handed_out_first(suffix: str, member
     assert CONTENT.startswith(got)
     assert broken.offset == len(got)
     assert f"breaks off at byte {len(data)}" in broken.reason
-    # bit by bit, the decoder gives the same
-    bitwise = b""
+    # given one byte after the other, the decoder gives the same
+    slowly = b""
     member = {".gz": compression.GzipMember, ".bz2": bz2.BZ2Decompressor, ".xz": lzma.LZMADecompressor}.get(
         suffix, zstd.ZstdDecompressor
     )
     decoder = member()
     for i in range(len(data)):
-        bitwise += decoder.decompress(data[i : i + 1])
+        slowly += decoder.decompress(data[i : i + 1], 1 << 30)
         if decoder.eof:
             decoder = member()
-    assert len(got) == len(bitwise)
+    assert len(got) == len(slowly)
 
 
 @each_format
