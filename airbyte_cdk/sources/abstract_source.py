@@ -175,6 +175,7 @@ class AbstractSource(Source, ABC):
         for name in streams.keys() - {configured.stream.name for configured in catalog.streams}:
             logger.warning(f"The stream {name} is not in the catalog and is not read")
 
+        announces = self._slice_logger.should_log_slice_message(logger)
         cores = available_cores()
         self.progress = Progress()
         engine = Engine(
@@ -188,6 +189,7 @@ class AbstractSource(Source, ABC):
             progress=self.progress,
             stop_on_failure=self.stop_sync_on_stream_failure,
             size=size,
+            announce=self._slice_logger.create_slice_log_message if announces else None,
         )
         with shown(self.progress.line, output.terminal()):
             yield from engine.run()

@@ -20,6 +20,7 @@ from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints
 from airbyte_cdk.sources.concurrent_source.progress import Progress
 from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
 from airbyte_cdk.sources.concurrent_source.workers import (
+    Announce,
     Done,
     Encode,
     Ended,
@@ -69,6 +70,8 @@ class Engine(Generic[T]):
         memory: Bytes that may be in flight.
         progress: Is kept up to date.
         stop_on_failure: End the sync at the first stream that fails.
+        size: Gives the bytes of what `encode` made, for the progress.
+        announce: Makes the message that comes before a partition, from its slice.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Engine(Generic[T]):
         progress: Progress | None = None,
         stop_on_failure: bool = False,
         size: Callable[[T], int] | None = None,
+        announce: Announce | None = None,
     ) -> None:
         self._reads = reads
         self._repository = repository
@@ -95,7 +99,13 @@ class Engine(Generic[T]):
         self.progress = progress or Progress()
         self.progress.streams += len(reads)
         self._workers: Workers[T] = Workers(
-            reads, readers=readers, encoders=encoders, encode=encode, memory=memory, progress=self.progress
+            reads,
+            readers=readers,
+            encoders=encoders,
+            encode=encode,
+            memory=memory,
+            progress=self.progress,
+            announce=announce,
         )
 
     def run(self) -> Iterator[AirbyteMessage | T]:

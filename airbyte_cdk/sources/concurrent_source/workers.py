@@ -26,6 +26,8 @@ T = TypeVar("T")
 Encode: TypeAlias = Callable[[str, str | None, Batch], T]
 """Turns a batch of a stream (name, namespace) into what the consumer of the sync wants."""
 
+Announce: TypeAlias = "Callable[[Mapping[str, Any]], AirbyteMessage]"
+
 GROUP_ROWS = 1000
 GROUP_SECONDS = 0.1
 
@@ -93,6 +95,7 @@ class Workers(Generic[T]):
         encode: Run on the encoder threads.
         memory: Bytes that may be in flight.
         progress: Counts the partitions as they are found.
+        announce: Makes the message that comes before a partition, from its slice; None for no message.
     """
 
     def __init__(
@@ -104,7 +107,9 @@ class Workers(Generic[T]):
         encode: Encode[T],
         memory: int,
         progress: Progress,
+        announce: Announce | None = None,
     ) -> None:
+        self._announce = announce
         self.schedule = Schedule(reads)
         self.events: SimpleQueue[Event[T]] = SimpleQueue()
         self._budget = Budget(memory)
@@ -137,6 +142,8 @@ class Workers(Generic[T]):
         while (task := self.schedule.next()) is not None:
             try:
                 if task.partition is not None:
+                    if self._announce is not None:
+                        self.events.put(Message(task, self._announce(task.partition.slice)))
                     self._forward(task, task.partition.read())
                     self.events.put(Done(task))
                 else:

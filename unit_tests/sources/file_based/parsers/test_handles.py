@@ -35,7 +35,7 @@ COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
-    ".zst": zstd.compress,
+    ".zst": lambda data: zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1}),
 }
 CONTENT = b"".join(b'{"row":%d,"noise":"%x"}\n' % (i, random.Random(i).getrandbits(80)) for i in range(20_000))
 HALF = len(CONTENT) // 2
@@ -84,7 +84,7 @@ def broken_content_of(data: bytes, uri: str = "a.jsonl", n: int = 100_000) -> tu
     got = []
     with open_bytes(a_file(uri), Reader(MinimalHandle(data)), LOGGER) as stream:
         with pytest.raises(BrokenStream) as broken:
-            got.extend(iter(lambda: stream.read(n), None))
+            got.extend(iter(lambda: stream.read(n), b""))
         with pytest.raises(BrokenStream):
             stream.read(1)
     assert all(got)
