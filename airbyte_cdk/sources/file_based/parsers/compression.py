@@ -22,7 +22,7 @@ else:
     from backports import zstd
 
 INPUT_BYTES = 256 * 1024
-OUTPUT_BYTES = 256 * 1024
+OUTPUT_BYTES = 512 * 1024
 """A decoder releases the GIL once a call, and may wait for it 5 ms each time: hence large pieces in and out."""
 
 FIRST_INPUT_BYTES = 8 * 1024

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
 
 from airbyte_cdk.sources.file_based.parsers.json_text import NoValue, Text
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True, slots=True)
-class JsonObject:
+class JsonObject(NamedTuple):
     """A valid JSON object (its strings may be invalid UTF-8).
 
     Attributes:
-        line: Its text, without line ends.
-        place: Where it begins in the file, ``byte 17``.
+        line: Its text, without line feeds.
+        start: Place of its first byte in the file.
         spans_lines: Whether it spans several lines of the file, and is no item of an array.
     """
 
     line: bytes
-    place: str
+    start: int
     spans_lines: bool
 
 
@@ -59,9 +60,10 @@ def _objects(text: Text, reject: Callable[[str, str], None]) -> Iterator[JsonObj
         start = text.position
         value = text.value()
         if mark == b"{":
-            # Valid JSON has line ends between its tokens only, so they may go.
-            line = value.translate(None, b"\r\n") if b"\n" in value or b"\r" in value else value
-            yield JsonObject(line, f"byte {start}", not in_array and b"\n" in value)
+            spans_lines = b"\n" in value
+            # The negative indent takes all white space between the tokens out, and changes nothing else.
+            line = msgspec.json.format(value, indent=-1) if spans_lines else value
+            yield JsonObject(line, start, spans_lines and not in_array)
         elif in_array:
             reject(f"byte {start}", "not a JSON object")
         else:

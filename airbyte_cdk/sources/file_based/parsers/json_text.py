@@ -83,11 +83,15 @@ class Text:
     def peek(self) -> bytes:
         """The next byte that is not white space, before which `place` is then; ``b""`` at the end."""
         while True:
+            byte = self._data[self.place : self.place + 1]
+            if byte and byte not in BLANKS:
+                return byte
             match = _BLANK.match(self._data, self.place)
             self.place = match.end() if match else self.place
-            if self.place < len(self._data) or self.ended:
-                return self._data[self.place : self.place + 1]
-            self.more()
+            if self.place == len(self._data):
+                if self.ended:
+                    return b""
+                self.more()
 
     def skip_blank_lines(self) -> int:
         """Pass over lines of white space; their number."""
@@ -149,6 +153,8 @@ class Text:
 
     def first_line_is_object(self) -> bool:
         """Whether the next line, which begins with no white space, is one whole JSON object."""
+        if not self.startswith((b"{",)):
+            return False
         while True:
             line_end = self._data.find(b"\n", self.place)
             whole_line = line_end >= 0 or self.ended
@@ -160,8 +166,7 @@ class Text:
             if end is None and whole_line:
                 return False
             if end is not None:
-                is_object = self._data.startswith(b"{", self.place)
-                if not is_object or end > line_end or self._data[end:line_end].strip(BLANKS):
+                if end > line_end or self._data[end:line_end].strip(BLANKS):
                     return False
                 if whole_line:
                     return True
@@ -221,7 +226,11 @@ def reason(error: Exception) -> str:
         return "nested too deeply"
     if isinstance(error, msgspec.ValidationError):
         return "not a JSON object"
+    if isinstance(error, UnicodeDecodeError):
+        return "not valid UTF-8"
     if isinstance(error, msgspec.DecodeError):
         text = str(error).removeprefix("JSON is malformed: ")
-        return "not valid JSON: " + ("it ends too early" if text == "Input data was truncated" else text)
+        if text == "Input data was truncated":
+            text = "it ends too early, or inside an escape"  # half a surrogate pair at the end is reported so, too
+        return f"not valid JSON: {text}"
     return "not valid JSON"

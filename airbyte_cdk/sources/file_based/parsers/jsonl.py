@@ -139,10 +139,10 @@ def _objects(text: Text, read: FileRead) -> Iterator[list[bytes]]:
     """Bodies of the objects of a file, cut by their nesting."""
     rejects = read.rejects
     lines: list[bytes] = []
-    places: list[str] = []
+    starts: list[int] = []
     size = 0
     warned = False
-    bodies = Bodies(read.reserved, read.keep_nulls, lambda number, why: rejects.add(places[number], why))
+    bodies = Bodies(read.reserved, read.keep_nulls, lambda number, why: rejects.add(f"byte {starts[number]}", why))
     for found in objects(text, rejects.add):
         if found.spans_lines and not warned:
             warned = True
@@ -153,11 +153,11 @@ def _objects(text: Text, read: FileRead) -> Iterator[list[bytes]]:
                 read.config.name,
             )
         lines.append(found.line)
-        places.append(found.place)
+        starts.append(found.start)
         size += len(found.line)
         if size >= BLOCK_BYTES:
             yield bodies.of_block(b"\n".join(lines), 0)
-            lines, places, size = [], [], 0
+            lines, starts, size = [], [], 0
     yield bodies.of_block(b"\n".join(lines), 0)
 
 

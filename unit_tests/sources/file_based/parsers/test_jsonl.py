@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -168,7 +169,7 @@ STYLES = st.builds(
 MANY_OBJECTS = st.lists(OBJECTS, min_size=1, max_size=12) | uniform_objects()
 LINE_ENDS = st.sampled_from(["\n", "\n", "\r\n", "\n\n", " \n\t\n"])
 
-slow = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(
@@ -224,6 +225,24 @@ def test_objects_are_cut_by_their_nesting(
         found, rejects = rows(text.encode())
     assert found == [expected_row(text) for text in texts]
     assert rejects == []
+
+
+@given(objects=uniform_objects(), style=STYLES, keep_nulls=st.booleans(), reserved=st.booleans())
+@slow
+def test_the_ways_to_read_a_block_agree(objects: list[Pairs], style: Style, keep_nulls: bool, reserved: bool) -> None:
+    block = "\n".join(map(style.write, objects)).encode() + b"\n"
+    rejected: list[int] = []
+    bodies = json_lines.Bodies(
+        RESERVED if reserved else frozenset(), keep_nulls, lambda number, why: rejected.append(number)
+    )
+    fast = bodies.of_block(block, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_lines, "_LARGEST_BLOCK", 0)
+        slowly = bodies.of_block(block, 1)
+    assert [expected_row(b"{" + body + b"}", keep_nulls=True) for body in fast] == [
+        expected_row(b"{" + body + b"}", keep_nulls=True) for body in slowly
+    ]
+    assert rejected == []
 
 
 GOOD = '{"id":1,"name":"a","tags":["x",{"y":null}],"at":1.5}'
@@ -290,13 +309,13 @@ def test_bad_lines_among_many_are_named_and_the_others_delivered() -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        (b'{"a":1', "not valid JSON: it ends too early"),
+        (b'{"a":1', "not valid JSON: it ends too early, or inside an escape"),
         (b'{"a":1}}', "not valid JSON: trailing characters (byte 8)"),
         (b'{"a":1}{"a":2}', "not valid JSON: trailing characters (byte 8)"),
         (b'{"a":NaN}', "not valid JSON: invalid character (byte 5)"),
         (b'{"a":Infinity}', "not valid JSON: invalid character (byte 5)"),
         (b'{"a":01}', "not valid JSON: invalid number (byte 6)"),
-        (b'{"a":"secret\\ud800"}', "not valid JSON: it ends too early"),
+        (b'{"a":"secret\\ud800"}', "not valid JSON: it ends too early, or inside an escape"),
         (b'{"a":"secret\xff"}', "not valid UTF-8"),
         (b'{"\xff":1}', "not valid UTF-8"),
         (b'{"a":"\x01"}', "not valid JSON: invalid character (byte 6)"),
@@ -366,8 +385,8 @@ def test_batches_are_cut_by_bytes() -> None:
         pytest.param('[{"id":1},]', ["byte 10 to the end"], [1], id="array with a comma too many"),
         pytest.param('[{"id":1} {"id":2}]', ["byte 10 to the end"], [1], id="array without comma"),
         pytest.param('[{"id":1}]\n{"id":2}', ["byte 11 to the end"], [1], id="something behind the array"),
-        pytest.param('[{"id":1}, 5, [{"id":2}], "x", null, {"id":3}]', ["byte 11", "byte 14", "byte 26", "byte 31"], [1, 3],
-                     id="items that are no objects"),
+        pytest.param('[{"id":1}, 5, [{"id":2}], "x", null, {"id":3}]', ["byte 11", "byte 14", "byte 26", "byte 31"],
+                     [1, 3], id="items that are no objects"),
         pytest.param('{"id":1},\n{"id":2}', ["byte 8 to the end"], [1], id="commas without an array"),
     ],
 )  # fmt: skip
@@ -377,6 +396,18 @@ def test_errors_in_files_cut_by_nesting(data: str, places: list[str], ids: list[
         found, rejects = rows(data.encode())
     assert values_of(found) == [{"id": n} for n in ids]
     assert [place for place, _ in rejects] == places
+
+
+@pytest.mark.parametrize("data", [b'[{"id":1}' + b',{"id":2}' * 400_000 + b"]", b'{"id":1}' + b'{"id":2}' * 400_000])
+def test_one_line_of_many_objects_is_read_bit_by_bit(data: bytes) -> None:
+    read = a_read(data)
+    handle = read.stream_reader.open_file()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(read.stream_reader, "open_file", lambda *_: handle)
+        batches = JsonlParser().batches(replace(read, batch_bytes=1000))
+        first = next(batches)
+        assert handle.tell() <= 1024 * 1024
+        assert sum(table.num_rows for table in batches) + first.num_rows == 400_001
 
 
 def test_an_item_that_is_not_utf8_is_rejected_alone() -> None:
@@ -421,7 +452,7 @@ def test_the_last_object_of_a_broken_compressed_file_counts_if_it_is_whole() -> 
     assert [place for place, _ in rejects] == ["byte 17 to the end"]
 
 
-@pytest.mark.parametrize("data", [b'[{"id":1},{"id":2}', b'{\n"id":1}{"id":2}{"id":'])
+@pytest.mark.parametrize("data", [b'[{"id":1},{"id":2}', b'{\n"id": 1}{"id":2}{"id":'])
 def test_a_broken_compressed_file_cut_by_nesting(data: bytes) -> None:
     found, rejects = rows(gzip.compress(data)[:-4])
     assert values_of(found) == [{"id": 1}, {"id": 2}]
