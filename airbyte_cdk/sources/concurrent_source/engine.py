@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 POLL_SECONDS = 0.1
 MEMORY = 128 * 1024 * 1024
-"""Bytes that may be in flight between readers and output, unless the source says otherwise."""
+"""Bytes that may be in flight, unless the source says otherwise: what readers hold, batches, encoded lines."""
+READER_MEMORY = 8 * 1024 * 1024
+"""What one reader holds of its file (blocks, column buffers) before a batch is made of it."""
 
 
 def _descriptor(stream: Stream) -> StreamDescriptor:
@@ -103,7 +105,7 @@ class Engine(Generic[T]):
             readers=readers,
             encoders=encoders,
             encode=encode,
-            memory=memory,
+            memory=max(memory // 4, memory - readers * READER_MEMORY),
             progress=self.progress,
             announce=announce,
         )

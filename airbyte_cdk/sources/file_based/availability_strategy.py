@@ -73,21 +73,22 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
         if not valid:
             return False, message
         try:
-            first = self._check_list_files(stream)
-            files = [first, *(f for f in islice(self._listing(stream), CHECKED_FILES) if f.uri != first.uri)]
-            for file in files[:CHECKED_FILES]:
+            own = type(self)._check_list_files is not DefaultFileBasedAvailabilityStrategy._check_list_files
+            for file in [self._check_list_files(stream)] if own else self._first_files(stream, CHECKED_FILES):
                 self._check_parse_record(stream, file, logger)
         except CheckAvailabilityError as error:
             return False, str(error)
         return True, None
 
-    def _listing(self, stream: AbstractFileBasedStream) -> Any:
-        return stream.get_files()
-
     def _check_list_files(self, stream: AbstractFileBasedStream) -> RemoteFile:
         """The first file of the stream. Raises CheckAvailabilityError if there is none or listing fails."""
+        return self._first_files(stream, 1)[0]
+
+    @staticmethod
+    def _first_files(stream: AbstractFileBasedStream, count: int) -> list[RemoteFile]:
+        """The first `count` files of the stream, at least one; raises as `_check_list_files`."""
         try:
-            file: RemoteFile | None = next(iter(self._listing(stream)), None)
+            files = list(islice(stream.get_files(), count))
         except CustomFileBasedException as error:
             raise CheckAvailabilityError(str(error), stream=stream.name) from error
         except AirbyteTracedException:
@@ -96,9 +97,9 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
             raise CheckAvailabilityError(
                 FileBasedSourceError.ERROR_LISTING_FILES, stream=stream.name, details=f"{type(error).__name__}: {error}"
             ) from error
-        if file is None:
+        if not files:
             raise CheckAvailabilityError(FileBasedSourceError.EMPTY_STREAM, stream=stream.name)
-        return file
+        return files
 
     def _check_parse_record(self, stream: AbstractFileBasedStream, file: RemoteFile, logger: logging.Logger) -> None:
         """Read the beginning of a file. Raises CheckAvailabilityError that says what is wrong with it."""

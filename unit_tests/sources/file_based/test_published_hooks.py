@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer, Type
+from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer, FailureType, Type
 from airbyte_cdk.models.batch import Batch, JsonLines, Rows
 from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import AbstractFileBasedSpec
 from airbyte_cdk.sources.file_based.config.csv_format import CsvFormat
@@ -25,6 +25,7 @@ from airbyte_cdk.sources.file_based.stream import DefaultFileBasedStream
 from airbyte_cdk.sources.file_based.stream.cursor import DefaultFileBasedCursor
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.test.entrypoint_wrapper import read
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 LOGGER = logging.getLogger("airbyte.test")
 
@@ -326,3 +327,59 @@ def test_the_default_cursor_class_works_without_a_catalog(root: Path) -> None:
     FileBasedSource.__init__(source, Reader(), Spec, None, None, None)
     assert source.check(LOGGER, config(root)).status.value == "SUCCEEDED"
     assert [stream.name for stream in source.discover(LOGGER, config(root)).streams] == ["s"]
+
+
+class Forbidden(Reader):
+    """A storage whose listing fails after its first file."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterable[RemoteFile]:
+        yield from list(super().get_matching_files(globs, prefix, logger))[:1]
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "failure"),
+    [
+        (OSError("the network is down"), "Stream s could not be read to its end: OSError", FailureType.system_error),
+        (
+            AirbyteTracedException(message="Your key has expired.", failure_type=FailureType.config_error),
+            "Your key has expired.",
+            FailureType.config_error,
+        ),
+    ],
+)
+def test_a_listing_that_breaks_off_is_no_shorter_listing(
+    root: Path, error: Exception, message: str, failure: FailureType
+) -> None:
+    source = Source(catalog("incremental", "s", "t"), None, [])
+    source.stream_reader = Forbidden(error)
+    both = catalog("incremental", "s", "t")
+    output = read(source, config(root, "csv", "s", "t"), both, expecting_exception=True)
+    assert not output.records
+    assert output.get_stream_statuses("s")[-1].value == "INCOMPLETE"
+    told = [e.trace.error for e in output.errors if e.trace.error.stream_descriptor]
+    assert [(e.stream_descriptor.name, e.failure_type) for e in told] == [("s", failure), ("t", failure)]
+    assert message in told[0].message
+    with pytest.raises(AirbyteTracedException, match=r"cannot be listed|Your key") as caught:
+        source.check(LOGGER, config(root))
+    assert caught.value.failure_type == FailureType.config_error
+
+
+def test_a_file_that_cannot_be_opened_leaves_the_others_alone(root: Path) -> None:
+    class Locked(Reader):
+        def open_file(self, file: RemoteFile, mode: FileReadMode, encoding: str | None, logger: logging.Logger) -> Any:
+            if file.uri == "b.csv":
+                raise PermissionError("locked")
+            return super().open_file(file, mode, encoding, logger)
+
+    source = Source(catalog(), None, [])
+    source.stream_reader = Locked()
+    output = read(source, config(root), catalog(), expecting_exception=True)
+    assert [r.record.data["name"] for r in output.records] == ["a1", "a2", "c1", "c2"]
+    assert set(output.most_recent_state.stream_state.history) == {"a.csv", "c.csv"}
+    assert output.get_stream_statuses("s")[-1].value == "INCOMPLETE"
+    assert any("b.csv" in e.trace.error.message for e in output.errors)
