@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airbyte_cdk import output
@@ -134,7 +134,7 @@ class AbstractSource(Source, ABC):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None,
         encode: Encode[T],
-        size: Any = None,
+        size: Callable[[T], int] | None = None,
     ) -> Iterator[AirbyteMessage | T]:
         """Every message of a sync, with what `encode` makes of each batch of records in their place.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC
 from collections import Counter
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airbyte_cdk.models import (
@@ -277,9 +277,10 @@ class FileBasedSource(AbstractSource, ABC):
         )
 
     def _reads_whole(self, stream: Stream, configured: ConfiguredAirbyteStream) -> bool:
-        return stream.reads_whole and not (
-            self._marks_full_refresh(stream.name) and getattr(stream, "reads_partitions", True)
-        )
+        if self._marks_full_refresh(stream.name):
+            # whoever wraps `read` thins out states, of which there are none here
+            return stream.reads_own_slices
+        return stream.reads_whole
 
     def _initial_state(
         self, stream: Stream, configured: ConfiguredAirbyteStream, known: MutableMapping[str, Any]
@@ -293,7 +294,7 @@ class FileBasedSource(AbstractSource, ABC):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None,
         encode: Encode[T],
-        size: Any = None,
+        size: Callable[[T], int] | None = None,
     ) -> Iterator[AirbyteMessage | T]:
         """As `AbstractSource.read_items`; ends with the number of streams of each file type, if nothing failed."""
         from airbyte_cdk.utils.analytics_message import create_analytics_message

@@ -328,8 +328,13 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
 
     @property
     def reads_whole(self) -> bool:
-        """Whether a connector overrides a hook that only `read` honours."""
-        hooks = ("read", "read_records", "read_records_from_slice", "compute_slices", "stream_slices")
+        """Whether a connector overrides `read`, or a hook that only `read` honours."""
+        return self.reads_own_slices or overrides(self, "read", DefaultFileBasedStream)
+
+    @property
+    def reads_own_slices(self) -> bool:
+        """Whether a connector overrides how the stream is sliced, or how a slice is read."""
+        hooks = ("read_records", "read_records_from_slice", "compute_slices", "stream_slices")
         return any(overrides(self, hook, DefaultFileBasedStream) for hook in hooks)
 
     def close_partition(self, partition: Partition) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import AbstractFileBasedSpec
@@ -35,6 +36,7 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         super().__init__()
         self._filesystem = filesystem
         self._root = root.rstrip("/")
+        self._connecting = Lock()
 
     @property
     def config(self) -> AbstractFileBasedSpec | None:
@@ -55,10 +57,12 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
     @property
     def filesystem(self) -> Any:
         """The filesystem, connected on first use."""
-        if self._filesystem is None:
-            self._filesystem, root = self.connect(self._config)
-            self._root = root.rstrip("/")
-        return self._filesystem
+        with self._connecting:
+            if self._filesystem is None:
+                filesystem, root = self.connect(self._config)
+                self._root = root.rstrip("/")
+                self._filesystem = filesystem
+            return self._filesystem
 
     def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterable[RemoteFile]:
         """List the files that match, folder by folder. A folder that cannot be listed raises."""

@@ -203,6 +203,11 @@ class Stream(ABC):
         """Whether the stream must be read through its own `read` generator instead of partition by partition."""
         return True
 
+    @property
+    def reads_own_slices(self) -> bool:
+        """Whether the stream must be read slice by slice, whatever the sync mode."""
+        return True
+
     def partitions(self) -> Iterable[Partition]:
         """The partitions to be read, in order. Called on a worker."""
         raise NotImplementedError(f"stream {self.name} is read as a whole")

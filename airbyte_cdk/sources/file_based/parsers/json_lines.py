@@ -1,11 +1,12 @@
 """Turns lines of JSON objects into the bodies that `JsonLines` holds, without building a value of them.
 
-Three ways, each of which gives up where it is not sure:
+Four ways, each of which gives up where it is not sure:
 
-1. One native call checks a block and gives each line's columns; a few searches over the whole block prove that no
+1. One native search proves that all lines of a block have the same flat layout (`json_layout.py`).
+2. One native call checks a block and gives each line's columns; a few searches over the whole block prove that no
    object has a column twice, nulls are cut out, and one split cuts the block into lines.
-2. The same call gives the place of each value; lines that need a change are put together again from these.
-3. The same line by line, which names the bad lines.
+3. The same call gives the place of each value; lines that need a change are put together again from these.
+4. The same line by line, which names the bad lines.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from typing import Any
 
 import msgspec
 
+from airbyte_cdk.sources.file_based.parsers.json_layout import Layout, learn
 from airbyte_cdk.sources.file_based.parsers.json_text import BLANKS, INVALID, is_utf8, reason
 
 _COLUMNS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _LARGEST_BLOCK = 1024 * 1024
 """Larger blocks hold huge lines: these are checked one by one."""
+_CHECKED_BYTES = 256 * 1024
+_MOST_LAYOUTS = 32
+_FEW_NULLS = 8  # if at most one line in so many has a null, these lines are mended one by one
 
 
 def column_values(text: bytes) -> dict[str, bytes]:
@@ -45,6 +50,8 @@ class Bodies:
         self._keep_nulls = keep_nulls
         self._reject = reject
         self._names: dict[str, bytes] = {}
+        self._layout: Layout | None = None
+        self._layouts_left = _MOST_LAYOUTS
 
     def of_block(self, block: bytes, first_line: int) -> list[bytes]:
         """The body of each good line of `block`, in order.
@@ -53,11 +60,50 @@ class Bodies:
             block: Whole lines; a line end after the last one may be missing.
             first_line: Number of the first one, for `reject`.
         """
-        if len(block) <= _LARGEST_BLOCK and is_utf8(block):
-            bodies = self._of_valid_lines(block)
+        if len(block) <= _LARGEST_BLOCK:
+            bodies = self._of_like_lines(block)
             if bodies is not None:
                 return bodies
-        return self._one_by_one(block, first_line)
+        bodies = []
+        start = 0
+        while start < len(block):
+            # What is decoded at once should fit the processor's cache.
+            end = block.rfind(b"\n", start, start + _CHECKED_BYTES) + 1 or block.find(b"\n", start) + 1 or len(block)
+            piece = block[start:end]
+            found = self._of_valid_lines(piece) if len(piece) <= _LARGEST_BLOCK and is_utf8(piece) else None
+            bodies += self._one_by_one(piece, first_line) if found is None else found
+            first_line += piece.count(b"\n")
+            start = end
+        return bodies
+
+    def _of_like_lines(self, block: bytes) -> list[bytes] | None:
+        """The bodies, if all lines have the layout known or that of the first one; else None."""
+        if not block.endswith(b"\n"):
+            block += b"\n"
+        if not is_utf8(block):
+            return None
+        layout = self._layout
+        if layout is None or not layout.holds(block):
+            if self._layouts_left == 0:
+                return None
+            self._layouts_left -= 1
+            learned = learn(block[: block.find(b"\n") + 1])
+            if learned is None or (
+                layout is not None and (learned.names, learned.blank) == (layout.names, layout.blank)
+            ):
+                return None
+            if not self._reserved.isdisjoint(learned.names):
+                return None
+            self._layout = learned
+            if not learned.holds(block):
+                return None
+            layout = learned
+        nulls = 0 if self._keep_nulls else block.count(b"null")
+        if nulls * _FEW_NULLS > block.count(b"\n"):
+            block = layout.without_nulls(block)
+            nulls = block.count(b"null")
+        bodies = block[1:-2].split(b"}\n{")
+        return [self._without_null(body) if b"null" in body else body for body in bodies] if nulls else bodies
 
     def _of_valid_lines(self, block: bytes) -> list[bytes] | None:
         """The bodies, if each line holds one valid object; else None."""

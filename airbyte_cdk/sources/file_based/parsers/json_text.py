@@ -14,8 +14,8 @@ import msgspec
 from airbyte_cdk.sources.file_based.parsers.compression import BrokenStream
 from airbyte_cdk.sources.file_based.parsers.handles import ByteStream
 
-BLOCK_BYTES = 256 * 1024
-"""Text is taken from the file in blocks of this size: what is decoded at once then fits the processor's cache."""
+BLOCK_BYTES = 1000 * 1024
+"""Text is taken from the file in blocks of this size."""
 
 LARGEST_VALUE = 512 * 1024 * 1024
 """A single line or object may have so many bytes; about three times as much memory is needed for it."""
