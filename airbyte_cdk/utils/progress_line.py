@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
+
+from airbyte_cdk.utils.ticking import ticking
 
 REFRESH_SECONDS = 0.5
 
@@ -16,20 +17,14 @@ def shown(line: Callable[[], str], terminal: TextIO | None) -> Iterator[None]:
     if terminal is None:
         yield
         return
-    over = threading.Event()
 
-    def show() -> None:
+    def show(end: str = "") -> None:
         with suppress(OSError, ValueError):  # a terminal that went away is no reason to stop
-            while not over.wait(REFRESH_SECONDS):
-                terminal.write(f"\r\x1b[K{line()}")
-                terminal.flush()
-            terminal.write(f"\r\x1b[K{line()}\n")
+            terminal.write(f"\r\x1b[K{line()}{end}")
             terminal.flush()
 
-    painter = threading.Thread(target=show, name="progress-line", daemon=True)
-    painter.start()
     try:
-        yield
+        with ticking(REFRESH_SECONDS, show):
+            yield
     finally:
-        over.set()
-        painter.join(1.0)
+        show("\n")

@@ -16,11 +16,15 @@ from airbyte_cdk.sources.file_based.schema_helpers import (
     merge_with_conflicts,
     schemaless_schema,
 )
+from airbyte_cdk.utils.ticking import ticking
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.file_based_stream import AbstractFileBasedStream
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+
+LISTING_LOG_SECONDS = 60.0
+"""A listing that takes longer says so in the log, each time after so many seconds."""
 
 Columns = Mapping[str, Mapping[str, Any]]
 
@@ -69,7 +73,11 @@ def _sample(stream: AbstractFileBasedStream) -> list[RemoteFile]:
         for seen, file in enumerate(stream.get_files(), 1):  # noqa: B007  the count is read below
             yield file
 
-    newest = heapq.nlargest(limit, counted(), key=lambda file: (file.last_modified, file.uri))
+    def say() -> None:
+        stream.logger.info(f"Stream {stream.name}: still listing, {seen} files so far")
+
+    with ticking(LISTING_LOG_SECONDS, say):
+        newest = heapq.nlargest(limit, counted(), key=lambda file: (file.last_modified, file.uri))
     if (wanted or seen) > limit:
         stream.logger.warning(
             f"Stream {stream.name}: columns are inferred from the {limit} newest of {seen} files; a column that occurs "

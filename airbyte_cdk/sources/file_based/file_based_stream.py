@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
@@ -11,7 +10,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airbyte_cdk.models import AirbyteStream, FailureType, SyncMode
+from airbyte_cdk.models import AirbyteStream, SyncMode
 from airbyte_cdk.models.batch import Batch, Rows
 from airbyte_cdk.models.wire import rows
 from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints, state_interval
@@ -24,10 +23,11 @@ from airbyte_cdk.sources.file_based.exceptions import (
     StopSyncPerValidationPolicy,
     UndefinedParserError,
 )
+from airbyte_cdk.sources.file_based.file_errors import FileErrors
 from airbyte_cdk.sources.file_based.file_history import format_time
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, brings_own_records
 from airbyte_cdk.sources.file_based.policy_gate import PolicyGate, is_built_in, report_dropped, stopped
-from airbyte_cdk.sources.file_based.rejects import LISTED, Rejects
+from airbyte_cdk.sources.file_based.rejects import Rejects
 from airbyte_cdk.sources.file_based.schema_helpers import fill_nulls, nonconforming_column
 from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams.core import (
@@ -39,6 +39,7 @@ from airbyte_cdk.sources.streams.core import (
     batches_wanted,
 )
 from airbyte_cdk.sources.streams.partition import Item, Partition
+from airbyte_cdk.utils.ticking import ticking
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.schema_validation_policies import AbstractSchemaValidationPolicy
     from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
     from airbyte_cdk.sources.utils.slice_logger import SliceLogger
-
-LISTING_LOG_SECONDS = 60.0
 
 
 def overrides(instance: object, name: str, base: type) -> bool:
@@ -230,8 +229,6 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         self.use_file_transfer = bool(kwargs.pop(self.FILE_TRANSFER_KW, False))
         self.preserve_directory_structure = bool(kwargs.pop(self.PRESERVE_DIRECTORY_STRUCTURE_KW, True))
         super().__init__(**kwargs)
-        self._bad: list[tuple[str, str]] = []
-        self._broken: list[tuple[str, BaseException]] = []
 
     # State and catalog ---------------------------------------------------------------------------------------------
 
@@ -300,20 +297,16 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     def files_to_sync(self) -> list[RemoteFile]:
         """The files that the cursor wants, each uri once, oldest first."""
         chosen: dict[str, RemoteFile] = {}
-        for file in self.cursor.get_files_to_sync(self._reported(self.get_files()), self.logger):
-            chosen.setdefault(file.uri, file)
+
+        def say() -> None:
+            self.logger.info(f"Stream {self.name}: still listing, {len(chosen)} files to be read so far")
+
+        with ticking(discovery.LISTING_LOG_SECONDS, say):
+            for file in self.cursor.get_files_to_sync(self.get_files(), self.logger):
+                chosen.setdefault(file.uri, file)
         files = sorted(chosen.values(), key=lambda file: (file.last_modified, file.uri))
         self.logger.info(f"Stream {self.name}: {len(files)} files are to be read")
         return files
-
-    def _reported(self, files: Iterable[RemoteFile]) -> Iterator[RemoteFile]:
-        """`files`, with a line in the log for every minute that the listing takes."""
-        next_line = time.monotonic() + LISTING_LOG_SECONDS
-        for count, file in enumerate(files, 1):
-            if count % 1000 == 0 and time.monotonic() > next_line:
-                next_line = time.monotonic() + LISTING_LOG_SECONDS
-                self.logger.info(f"Stream {self.name}: still listing, {count} matching files so far")
-            yield file
 
     def compute_slices(self) -> Iterable[Mapping[str, Any] | None]:
         """One slice a file that is to be read, oldest first."""
@@ -344,15 +337,13 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
 
     def _close(self, file: RemoteFile, rejects: Rejects) -> None:
         if rejects:
-            text = (
-                f"stream={self.name} file={file.file_uri_for_logging}: {rejects.count} bad rows ({rejects.summary()})"
-            )
-            if not self._may_skip:
-                self.logger.error(text)
-                self._bad.append((file.uri, rejects.summary()))
-                return
-            self.logger.warning(f"{text}; skipped, as the stream's options allow")
-        self.cursor.add_file(file)
+            self._errors.bad_rows(file, rejects, skipped=self._may_skip)
+        if not rejects or self._may_skip:
+            self.cursor.add_file(file)
+
+    @cached_property
+    def _errors(self) -> FileErrors:
+        return FileErrors(self.name, self.logger)
 
     @property
     def _may_skip(self) -> bool:
@@ -368,38 +359,12 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     def _file_failed(self, file: RemoteFile, error: BaseException) -> bool:
         if isinstance(error, AirbyteTracedException) or not isinstance(error, Exception):
             return False
-        if len(self._broken) < LISTED:
-            self.logger.error(
-                f"stream={self.name} file={file.file_uri_for_logging}: could not be read: {error}", exc_info=error
-            )
-        self._broken.append((file.uri, error))
+        self._errors.unread(file, error)
         return True
 
     def failure(self) -> Exception | None:
         """What keeps the stream from being complete: files with bad rows, files that could not be read."""
-        parts = []
-        if self._bad:
-            listed = "; ".join(f"{uri} ({summary})" for uri, summary in self._bad[:LISTED])
-            parts.append(
-                f"{len(self._bad)} files hold rows that cannot be read: {listed}{_more(self._bad)}. Their good rows "
-                "were sent. These files will be sent again in each sync until they are mended, or until the stream's "
-                "option on_bad_rows is set to skip"
-            )
-        if self._broken:
-            listed = "; ".join(f"{uri} ({type(error).__name__})" for uri, error in self._broken[:LISTED])
-            parts.append(
-                f"{len(self._broken)} files could not be read: {listed}{_more(self._broken)}. They will be tried "
-                "again in the next sync; the log has the details"
-            )
-        if not parts:
-            return None
-        message = f"Stream {self.name}: " + ". ".join(parts) + "."
-        return AirbyteTracedException(
-            internal_message=message,
-            message=message,
-            failure_type=FailureType.system_error if self._broken else FailureType.config_error,
-            exception=self._broken[0][1] if self._broken else None,
-        )
+        return self._errors.summary()
 
     def state_entries(self) -> int:
         """Files in the cursor's history."""
@@ -565,12 +530,8 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
             if not in_engine or checkpoints.due(entries):
                 yield state_message(self.name, self.namespace, self.state)
                 checkpoints.sent(entries)
-        final = self.final_state(complete=not self._bad and not self._broken)
+        final = self.final_state(complete=not self._errors)
         if final is not None:
             yield state_message(self.name, self.namespace, final)
         if not in_engine and (failure := self.failure()) is not None:
             raise failure
-
-
-def _more(listed: list[Any]) -> str:
-    return f"; and {len(listed) - LISTED} more" if len(listed) > LISTED else ""

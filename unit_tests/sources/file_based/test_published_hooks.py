@@ -14,6 +14,7 @@ import pytest
 
 from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteCatalogSerializer, FailureType, Type
 from airbyte_cdk.models.batch import Batch, JsonLines, Rows
+from airbyte_cdk.sources.file_based import discovery
 from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import AbstractFileBasedSpec
 from airbyte_cdk.sources.file_based.config.csv_format import CsvFormat
 from airbyte_cdk.sources.file_based.file_based_source import DEFAULT_CONCURRENCY, FileBasedSource
@@ -383,3 +384,15 @@ def test_a_file_that_cannot_be_opened_leaves_the_others_alone(root: Path) -> Non
     assert set(output.most_recent_state.stream_state.history) == {"a.csv", "c.csv"}
     assert output.get_stream_statuses("s")[-1].value == "INCOMPLETE"
     assert any("b.csv" in e.trace.error.message for e in output.errors)
+
+
+def test_a_long_listing_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(Reader):
+        def get_matching_files(self, *args: Any) -> Iterable[RemoteFile]:
+            time.sleep(0.3)
+            yield from super().get_matching_files(*args)
+
+    monkeypatch.setattr(discovery, "LISTING_LOG_SECONDS", 0.05)
+    source = Source(catalog(), None, [])
+    source.stream_reader = Slow()
+    assert read(source, config(root), catalog()).is_in_logs("Stream s: still listing")

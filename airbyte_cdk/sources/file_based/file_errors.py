@@ -1,0 +1,80 @@
+"""The account of the files of one sync of a stream that were not delivered whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.file_based.rejects import LISTED, Rejects
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+if TYPE_CHECKING:
+    from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+
+
+class FileErrors:
+    """Counts the files of one stream that hold bad rows, and those that could not be read; tells the user.
+
+    Args:
+        stream: Name of the stream.
+        logger: Gets a line for each file.
+    """
+
+    def __init__(self, stream: str, logger: logging.Logger) -> None:
+        self._stream = stream
+        self._logger = logger
+        self._bad: list[tuple[str, str]] = []
+        self._unread: list[tuple[str, BaseException]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._bad or self._unread)
+
+    def bad_rows(self, file: RemoteFile, rejects: Rejects, *, skipped: bool) -> None:
+        """Tell that `file` holds bad rows; it counts as an error unless they are `skipped` by the user's leave."""
+        uri = file.file_uri_for_logging
+        text = f"stream={self._stream} file={uri}: {rejects.count} bad rows ({rejects.summary()})"
+        if skipped:
+            self._logger.warning(f"{text}; skipped, as the stream's options allow")
+        else:
+            self._logger.error(text)
+            self._bad.append((uri, rejects.summary()))
+
+    def unread(self, file: RemoteFile, error: BaseException) -> None:
+        """Tell that `file` could not be read to its end; the first `LISTED` with their stack trace."""
+        uri = file.file_uri_for_logging
+        if len(self._unread) < LISTED:
+            self._logger.error(f"stream={self._stream} file={uri}: could not be read: {error}", exc_info=error)
+        self._unread.append((uri, error))
+
+    def summary(self) -> AirbyteTracedException | None:
+        """What the user must know at the end, or None: a config_error about bad rows, a system_error about files that
+        could not be read."""
+        parts = []
+        if self._bad:
+            parts.append(
+                f"{len(self._bad)} files hold rows that cannot be read: {_listed(self._bad)}. Their good rows were "
+                "sent. These files will be sent again in each sync until they are mended, or until the stream's option "
+                "on_bad_rows is set to skip"
+            )
+        if self._unread:
+            kinds = [(uri, type(error).__name__) for uri, error in self._unread]
+            parts.append(
+                f"{len(self._unread)} files could not be read: {_listed(kinds)}. They will be tried again in the next "
+                "sync; the log has the details"
+            )
+        if not parts:
+            return None
+        message = f"Stream {self._stream}: {'. '.join(parts)}."
+        return AirbyteTracedException(
+            internal_message=message,
+            message=message,
+            failure_type=FailureType.system_error if self._unread else FailureType.config_error,
+            exception=self._unread[0][1] if self._unread else None,
+        )
+
+
+def _listed(files: Sequence[tuple[str, str]]) -> str:
+    text = "; ".join(f"{uri} ({why})" for uri, why in files[:LISTED])
+    return f"{text}; and {len(files) - LISTED} more" if len(files) > LISTED else text
