@@ -23,6 +23,8 @@ _TEXT = pa.string()
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31, in days since 1970-01-01."""
+_LAST_LISTED = 2_145_916_799
+"""The end of 2037. Zone files list no change of clocks beyond; Arrow does not apply the rule that follows the list."""
 
 
 def dates(array: pa.Array) -> pa.StringArray:
@@ -113,9 +115,13 @@ def _local(seconds: pa.Int64Array, zone: str) -> tuple[pa.Int64Array, list[Part]
         minutes = int(fixed[2]) * 60 + int(fixed[3]) if fixed else 0
         distance = -60 * minutes if fixed and fixed[1] == "-" else 60 * minutes
         return pc.add(seconds, distance), [_distance_text(distance)]
+    latest = pc.max(seconds).as_py()
     try:
-        local = pc.local_timestamp(seconds.view(pa.timestamp("s", zone))).view(pa.int64())
-        exact = pc.dictionary_encode(pc.subtract(local, seconds))
+        if latest is not None and latest > _LAST_LISTED:
+            exact = _python_distances(seconds, zone)
+        else:
+            local = pc.local_timestamp(seconds.view(pa.timestamp("s", zone))).view(pa.int64())
+            exact = pc.dictionary_encode(pc.subtract(local, seconds))
     except pa.ArrowInvalid:  # the system has no data of this zone; Python may have brought its own
         exact = _python_distances(seconds, zone)
     rounded = [(distance + 30) // 60 * 60 for distance in exact.dictionary.to_pylist()]

@@ -722,3 +722,10 @@ def test_no_rows_no_bytes() -> None:
     for batch in empty():
         assert written(batch) == []
         assert list(rows(batch)) == []
+
+
+def test_summer_time_goes_on_after_the_list_of_a_zone_ends() -> None:
+    moments = [datetime(2013, 7, 1, tzinfo=UTC), datetime(2062, 7, 1, tzinfo=UTC), datetime(2062, 1, 1, tzinfo=UTC)]
+    column = pa.array(moments, pa.timestamp("us", "America/New_York"))
+    found = [row["t"] for row in rows(Batch(pa.record_batch({"t": column})))]
+    assert found == ["2013-06-30T20:00:00-04:00", "2062-06-30T20:00:00-04:00", "2061-12-31T19:00:00-05:00"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -66,7 +66,7 @@ def test_opens_by_uri(reader: FsspecStreamReader) -> None:
 def test_times_are_naive_utc(reader: FsspecStreamReader) -> None:
     for file in reader.get_matching_files(["**"], None, LOGGER):
         assert file.last_modified.tzinfo is None
-        assert abs((datetime.utcnow() - file.last_modified).total_seconds()) < 60
+        assert abs((datetime.now(UTC).replace(tzinfo=None) - file.last_modified).total_seconds()) < 60
 
 
 @pytest.mark.parametrize("start", ["2030-01-01", "2030-01-01T00:00:00Z", "2030-01-01T01:00:00.000000+01:00"])
