@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import math
 from collections.abc import Mapping
 from datetime import date, time
@@ -20,6 +21,37 @@ def quoted(text: str) -> str:
         return orjson.dumps(text).decode()
     except TypeError:  # half of a surrogate pair, which UTF-8 cannot hold
         return json.dumps(text)
+
+
+def dumps(value: Any) -> bytes:
+    """`value` by orjson; a time of day always by its `isoformat`.
+
+    orjson 3.13.0 prints the microseconds 010000 to 099999 of a time without their leading zero.
+
+    Raises:
+        TypeError: orjson refuses a value; `slow_dumps` may take it.
+    """
+    return orjson.dumps(value, default=_time_text, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _time_text(value: Any) -> str:
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+_told = False
+
+
+def tell_slow(what: str) -> None:
+    """Say once in a process, in a WARN log line, that `what` (such as a stream) needs `slow_dumps`."""
+    global _told
+    if not _told:
+        _told = True
+        logging.getLogger("airbyte").warning(
+            f"{what} has integers of more than 64 bits, keys that are no text, or the like: it is printed by a slower "
+            "JSON encoder, as are others like it."
+        )
 
 
 def slow_dumps(value: Any) -> bytes:
@@ -51,7 +83,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, (date, time, UUID)):
-        return orjson.loads(orjson.dumps(value))
+        return orjson.loads(dumps(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = (field.name for field in dataclasses.fields(value))
         return {name: _plain(getattr(value, name)) for name in names if not name.startswith("_")}

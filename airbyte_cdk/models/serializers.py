@@ -10,17 +10,12 @@ The library that does it (serpyco-rs) is imported, and a serializer built, on fi
 from __future__ import annotations
 
 import inspect
-import json
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
-
-import orjson
 
 from airbyte_cdk.models.airbyte_protocol import (
     AirbyteCatalog,
@@ -36,6 +31,7 @@ from airbyte_cdk.models.airbyte_protocol import (
     ConnectorSpecification,
     DestinationSyncMode,
 )
+from airbyte_cdk.models.json_text import dumps, slow_dumps, tell_slow
 
 if TYPE_CHECKING:
     from serpyco_rs import CustomType
@@ -203,9 +199,6 @@ class MessageEncodingError(ValueError):
     """
 
 
-_slow_encoding_told = False
-
-
 def message_line(message: AirbyteMessage) -> bytes:
     """One output line: the message as UTF-8 JSON, ended by a newline.
 
@@ -227,23 +220,18 @@ def message_line(message: AirbyteMessage) -> bytes:
         reason = "a field has the wrong type" if message.record else f"{error}".strip()
         raise MessageEncodingError(f"{_called(message)} is not valid: {reason}") from None
     try:
-        return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE)
-    except orjson.JSONEncodeError as error:
-        return _slow_line(message, content, str(error))
+        return dumps(content) + b"\n"
+    except TypeError:
+        return _slow_line(message, content)
 
 
-def _slow_line(message: AirbyteMessage, content: dict[str, Any], reason: str) -> bytes:
-    global _slow_encoding_told
+def _slow_line(message: AirbyteMessage, content: dict[str, Any]) -> bytes:
     try:
-        line = json.dumps(_plain(content), separators=(",", ":")).encode("ascii") + b"\n"
+        line = slow_dumps(content) + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
-        detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        detail = "it is nested too deeply" if isinstance(error, RecursionError) else f"a value of type {error}"
         raise MessageEncodingError(f"{_called(message)} cannot be written as JSON: {detail}") from None
-    if not _slow_encoding_told:
-        _slow_encoding_told = True
-        logging.getLogger("airbyte").warning(
-            "%s needs the slower JSON encoder: %s. It is written, and so are others like it.", _called(message), reason
-        )
+    tell_slow(_called(message))
     return line
 
 
@@ -255,28 +243,3 @@ def _called(message: AirbyteMessage) -> str:
         stream = message.state.stream.stream_descriptor.name
     kind = getattr(message.type, "value", message.type)
     return f"A {kind} message of stream {stream}" if stream else f"A {kind} message"
-
-
-def _plain(value: Any) -> Any:
-    """`value` in the types that the standard encoder takes, printed as orjson would."""
-    if value is None or isinstance(value, (str, bool)) or type(value) is int:
-        return value
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if isinstance(value, dict):
-        return {_key(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return orjson.loads(orjson.dumps(value))
-
-
-def _key(key: Any) -> str:
-    if isinstance(key, str):
-        return key
-    if key is None:
-        return "null"
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    if isinstance(key, (int, float)):
-        return str(key)
-    return str(orjson.loads(orjson.dumps(key)))

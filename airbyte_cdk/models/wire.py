@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,12 +16,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from airbyte_cdk.models.batch import Batch, JsonLines, Lines, Rows
-from airbyte_cdk.models.json_text import quoted, slow_dumps
+from airbyte_cdk.models.json_text import dumps, quoted, slow_dumps, tell_slow
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_logger = logging.getLogger("airbyte")
 
 _OWN_BUFFER = 1 << 20
 """A body of so many bytes is written from where it is."""
@@ -213,28 +210,20 @@ def _splice(envelope: _Envelope, lines: JsonLines) -> list[Any]:
 
 # Python rows
 
-_told = False
-
 
 def _body(record: Mapping[str, Any], batch: Batch, stream: str) -> bytes:
     """JSON text between the braces of one Python row."""
     keep_nulls, constants = batch.wrap is not None, batch.constants if batch.wrap is None else ()
     row = {name: value for name, value in record.items() if (value is not None or keep_nulls) and name not in constants}
     try:
-        return orjson.dumps(row)[1:-1]
+        return dumps(row)[1:-1]
     except TypeError:
         pass
     try:
         body = slow_dumps(row)[1:-1]
     except (TypeError, ValueError, RecursionError) as error:
         raise EncodeError(f"stream {stream!r}, {_reason(row)}") from error
-    global _told
-    if not _told:
-        _told = True
-        _logger.warning(
-            f"Stream {stream}: records with integers of more than 64 bits, or with keys that are no text, are printed "
-            "by a slower encoder."
-        )
+    tell_slow(f"Stream {stream}")
     return body
 
 

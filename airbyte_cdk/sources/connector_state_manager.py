@@ -13,9 +13,8 @@ from airbyte_cdk.models import (
     AirbyteStateMessage,
     AirbyteStateType,
     AirbyteStreamState,
-    StreamDescriptor,
-    Type,
 )
+from airbyte_cdk.sources.message.state import state_message
 
 __all__ = ["ConnectorStateManager", "HashableStreamDescriptor"]
 
@@ -78,13 +77,4 @@ class ConnectorStateManager:
 
     def create_state_message(self, stream_name: str, namespace: str | None) -> AirbyteMessage:
         """A STATE message with a snapshot of the state of a stream."""
-        return AirbyteMessage(
-            type=Type.STATE,
-            state=AirbyteStateMessage(
-                type=AirbyteStateType.STREAM,
-                stream=AirbyteStreamState(
-                    stream_descriptor=StreamDescriptor(name=stream_name, namespace=namespace),
-                    stream_state=AirbyteStateBlob(self.get_stream_state(stream_name, namespace)),
-                ),
-            ),
-        )
+        return state_message(stream_name, namespace, self.get_stream_state(stream_name, namespace))

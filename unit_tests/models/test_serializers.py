@@ -42,7 +42,7 @@ from airbyte_cdk.models import (
     OrchestratorType,
     StreamDescriptor,
     Type,
-    serializers,
+    json_text,
 )
 from airbyte_cdk.models.serializers import MessageEncodingError, message_line
 
@@ -268,7 +268,7 @@ def test_a_line_prints_python_values_natively() -> None:
 def test_the_slow_encoder_takes_what_the_fast_one_refuses_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(serializers, "_slow_encoding_told", False)
+    monkeypatch.setattr(json_text, "_told", False)
     data = {
         "big": 2**70,
         "keys": {1: "a", None: "b", False: "c"},

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airbyte_cdk.models import arrow_clock, wire
+from airbyte_cdk.models import arrow_clock, json_text, wire
 from airbyte_cdk.models.batch import Batch, JsonLines, Rows
 from airbyte_cdk.models.wire import EncodeError, encode, line_width, rows
 
@@ -638,7 +638,7 @@ def test_python_values_that_orjson_takes() -> None:
 
 
 def test_python_values_that_orjson_refuses(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_told", False)
+    monkeypatch.setattr(json_text, "_told", False)
     odd = {
         "big": 2**70,
         "keys": {1: "a", None: "b", 1.5: "d"},
@@ -729,3 +729,14 @@ def test_summer_time_goes_on_after_the_list_of_a_zone_ends() -> None:
     column = pa.array(moments, pa.timestamp("us", "America/New_York"))
     found = [row["t"] for row in rows(Batch(pa.record_batch({"t": column})))]
     assert found == ["2013-06-30T20:00:00-04:00", "2062-06-30T20:00:00-04:00", "2061-12-31T19:00:00-05:00"]
+
+
+def test_a_time_of_day_keeps_the_zeros_of_its_fraction() -> None:
+    row = {
+        "t": time(1, 2, 3, 38158),
+        "d": datetime(2024, 1, 2, 3, 4, 5, 60),
+        "n": {"z": datetime(2024, 1, 2, tzinfo=UTC)},
+    }
+    line = b"".join(bytes(buffer) for buffer in encode("s", None, Batch(Rows([row])), 1).buffers)
+    data = json.loads(line)["record"]["data"]
+    assert data == {"t": "01:02:03.038158", "d": "2024-01-02T03:04:05.000060", "n": {"z": "2024-01-02T00:00:00+00:00"}}
