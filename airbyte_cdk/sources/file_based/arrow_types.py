@@ -92,7 +92,7 @@ def wire_exact(batch: pa.RecordBatch, decimal_as_float: bool = False) -> tuple[p
 
     Binary becomes text and UUIDs their canonical text at any depth; other extension types become their storage;
     decimals become float64 (correctly rounded) if asked for. Text, old or new, is checked to be UTF-8, and dates and
-    timestamps to lie in the years 1 to 9999.
+    timestamps to lie in the years 1 to 9999, and times of day within a day.
 
     Returns:
         The good rows in order, and why each bad row (by its index in `batch`) is missing.
@@ -205,6 +205,8 @@ def _exact_leaf(array: pa.Array, decimal_as_float: bool) -> pa.Array:
         return array.cast(pa.string()).cast(pa.float64())
     if types.is_date(arrow_type) or types.is_timestamp(arrow_type):
         check_years(array)
+    if types.is_time(arrow_type):
+        check_times(array)
     return array
 
 
@@ -247,6 +249,15 @@ def check_years(array: pa.Array) -> None:
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
     if low is not None and (low < first * per_day or high >= last * per_day):
         raise Unprintable("a date outside the years 1 to 9999")
+
+
+def check_times(array: pa.Array) -> None:
+    """Raise `Unprintable` unless all times of day lie within a day."""
+    plain = array.view(pa.int32() if pa.types.is_time32(array.type) else pa.int64())
+    bounds = pc.min_max(plain)
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is not None and (low < 0 or high >= _PER_DAY[array.type.unit]):
+        raise Unprintable("a time of day that no clock shows")
 
 
 def _takeable(column: pa.Array) -> pa.Array:
