@@ -53,5 +53,8 @@ class SourceFiles(FileBasedSource):
         return cls(catalog=cls.read_catalog(path) if path else None)
 
     def max_workers(self) -> int:
-        """Two a core: while one waits for its storage another parses. fsspec filesystems may be shared by threads."""
-        return 2 * available_cores()
+        """One a core, as parsing is CPU work, and two at least, so that one parses while one waits for its storage.
+
+        fsspec filesystems may be shared by threads.
+        """
+        return max(2, available_cores())
