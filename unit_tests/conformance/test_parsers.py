@@ -142,10 +142,10 @@ class TestParser:
         assert all(handle.closed for handle in reader.opened)
 
     def test_cuts_batches_by_bytes(self, filetype: str) -> None:
-        parser, read = reading(filetype, OneFile(FORMATS[filetype].write(ROWS * 10)), batch_bytes=400_000)
+        parser, read = reading(filetype, OneFile(FORMATS[filetype].write(ROWS * 40)), batch_bytes=1_000_000)
         sizes = [encode("s", None, Batch(table), 0).nbytes for table in parser.batches(read)]
-        assert len(sizes) >= 4
-        assert max(sizes) < 1_600_000
+        assert len(sizes) >= 5
+        assert max(sizes) < 2_500_000
 
     def test_gives_records_too(self, filetype: str) -> None:
         parser, read = reading(filetype, OneFile(FORMATS[filetype].write(ROWS)))

@@ -82,27 +82,21 @@ class Bodies:
             block += b"\n"
         if not is_utf8(block):
             return None
-        layout = self._layout
-        if layout is None or not layout.holds(block):
+        if self._layout is None or not self._layout.holds(block):
             if self._layouts_left == 0:
                 return None
             self._layouts_left -= 1
-            learned = learn(block[: block.find(b"\n") + 1])
-            if learned is None or (
-                layout is not None and (learned.names, learned.blank) == (layout.names, layout.blank)
-            ):
-                return None
-            if not self._reserved.isdisjoint(learned.names):
+            learned = learn(block, self._layout)
+            if learned is None or not self._reserved.isdisjoint(learned.names) or not learned.holds(block):
                 return None
             self._layout = learned
-            if not learned.holds(block):
-                return None
-            layout = learned
         nulls = 0 if self._keep_nulls else block.count(b"null")
-        if nulls * _FEW_NULLS > block.count(b"\n"):
-            block = layout.without_nulls(block)
-            nulls = block.count(b"null")
+        count = block.count(b"\n")
+        if nulls * _FEW_NULLS > count:
+            block = self._layout.without_nulls(block)
         bodies = block[1:-2].split(b"}\n{")
+        if len(bodies) != count or not block.endswith(b"}\n"):
+            return None
         return [self._without_null(body) if b"null" in body else body for body in bodies] if nulls else bodies
 
     def _of_valid_lines(self, block: bytes) -> list[bytes] | None:
