@@ -198,11 +198,13 @@ def check_config_against_spec_or_exit(config: Mapping[str, Any], spec: Connector
         AirbyteTracedException: a config error that names the place and what is wrong there. It has no cause, for that
             would show the config.
     """
-    import jsonschema
+    from jsonschema.exceptions import best_match
+    from jsonschema.validators import validator_for
 
-    try:
-        jsonschema.validate(instance=config, schema=spec.connectionSpecification)
-    except jsonschema.ValidationError as error:
+    # jsonschema.validate would first check the spec against the schema of schemas, in each run: half of its time
+    validator = validator_for(spec.connectionSpecification)(spec.connectionSpecification)
+    error = best_match(validator.iter_errors(config))
+    if error is not None:
         place = error.json_path.removeprefix("$").removeprefix(".")
         reason = f"{place}: {error.message}" if place else error.message
         raise AirbyteTracedException(
