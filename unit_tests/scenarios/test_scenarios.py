@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +191,29 @@ def test_scenario(scenario: dict[str, Any], tmp_path: Path, monkeypatch: pytest.
             AirbyteStateMessageSerializer.load(json.loads(json.dumps(AirbyteStateMessageSerializer.dump(s))))
             for s in state
         ]
+
+
+@pytest.mark.parametrize(
+    ("name", "age", "synced"),
+    [
+        ("a.csv", timedelta(days=3, minutes=-1), True),
+        ("a.csv", timedelta(days=3, minutes=1), False),
+        ("a.csv", timedelta(0), False),
+        ("c.csv", timedelta(0), True),
+    ],
+)
+def test_vector_5_a_full_history_of_the_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, age: timedelta, synced: bool
+) -> None:
+    monkeypatch.setattr(DefaultFileBasedCursor, "DEFAULT_MAX_HISTORY_SIZE", 1)
+    now = datetime.now(UTC).replace(microsecond=0)
+    write(tmp_path, name, {"text": "c\n1\n", "time": (now - age).isoformat()})
+    text = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    history = {"history": {"b.csv": text}, "_ab_source_file_last_modified": f"{text}_b.csv"}
+    state = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "s"}, "stream_state": history}}
+    stream = {"name": "s", "globs": ["**"], "format": {"filetype": "csv"}}
+    config = {"provider": {"storage": "local", "root": str(tmp_path)}, "streams": [stream]}
+    configured = catalog([stream], {"s": {"properties": {"c": {"type": ["null", "string"]}}}}, "incremental")
+    output = read(SourceFiles(configured), config, configured, [AirbyteStateMessageSerializer.load(state)])
+    assert len(output.records) == synced
+    assert output.is_in_logs(f"taken as read.*{name}") is not synced
