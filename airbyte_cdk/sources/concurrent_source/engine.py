@@ -126,17 +126,23 @@ class Engine(Generic[T]):
                     yield from self._repository.consume_queue()
                     continue
                 yield from self._handle(event)
-                if self._stop_on_failure and any(read.ended and read.error for read in self._reads):
+                failed = next((read.error for read in self._reads if read.ended and read.error), None)
+                if self._stop_on_failure and failed is not None:
+                    yield from self._break_off(failed)
                     break
         except Interrupted as interrupt:
-            self._workers.stop()
-            for read in self._reads:
-                if read.started and not read.ended:
-                    read.error = interrupt
-                    yield from self._end(read)
+            yield from self._break_off(interrupt)
             raise
         finally:
             self._workers.stop()
+
+    def _break_off(self, reason: BaseException) -> Iterator[AirbyteMessage]:
+        """End the streams under way, with the state of what was finished."""
+        self._workers.stop()
+        for read in self._reads:
+            if read.started and not read.ended:
+                read.error = read.error or reason
+                yield from self._end(read)
 
     def _handle(self, event: Event[T]) -> Iterator[AirbyteMessage | T]:
         yield from self._repository.consume_queue()
@@ -147,6 +153,8 @@ class Engine(Generic[T]):
                 yield from self._records(event)
             case Message(task, message):
                 if message.type == Type.STATE:
+                    if task.failed:  # it may cover records that were not sent
+                        return
                     task.read.states += 1
                 elif message.type == Type.RECORD:
                     yield from self._run_status(task.read)

@@ -18,6 +18,7 @@ from airbyte_cdk.sources.concurrent_source.cores import _cgroup_quota, available
 from airbyte_cdk.sources.concurrent_source.engine import Engine
 from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
 from airbyte_cdk.sources.message import InMemoryMessageRepository
+from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.partition import Item, Partition
 
@@ -80,9 +81,8 @@ def encode(stream: str, namespace: str | None, batch: Batch) -> list[Any]:
     return [(stream, r["p"], r["n"]) for r in batch.table.records]
 
 
-def run(streams: list[Stream], readers: int = 1, **options: Any) -> tuple[list[Any], list[StreamRead]]:
-    reads = [StreamRead(stream) for stream in streams]
-    engine: Engine[Any] = Engine(
+def engine_of(reads: list[StreamRead], readers: int = 1, **options: Any) -> Engine[Any]:
+    return Engine(
         reads,
         encode=encode,
         readers=readers,
@@ -92,7 +92,11 @@ def run(streams: list[Stream], readers: int = 1, **options: Any) -> tuple[list[A
         interval=options.pop("interval", 60.0),
         **options,
     )
-    return list(engine.run()), reads
+
+
+def run(streams: list[Stream], readers: int = 1, **options: Any) -> tuple[list[Any], list[StreamRead]]:
+    reads = [StreamRead(stream) for stream in streams]
+    return list(engine_of(reads, readers, **options).run()), reads
 
 
 def statuses(items: list[Any], stream: str) -> list[str]:
@@ -298,3 +302,33 @@ def test_the_cpu_quota_of_the_container_counts(tmp_path: Any) -> None:
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("200000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     assert _cgroup_quota(tmp_path) == 2.0
+
+
+def test_a_state_of_a_whole_stream_never_covers_records_that_could_not_be_encoded() -> None:
+    stream = Toy("a", [])
+
+    def whole() -> Iterable[Item]:
+        for n in (1, "unprintable", 3):
+            yield Batch(Rows([{"p": "p0", "n": n}]))
+            yield state_message("a", None, {"done": n})
+
+    reads = [StreamRead(stream, whole)]
+    items = list(engine_of(reads).run())
+    states = [i.state.stream.stream_state.done for i in items if isinstance(i, AirbyteMessage) and i.state]
+    assert states == [1]
+    assert isinstance(reads[0].error, ValueError)
+
+
+def test_a_source_that_stops_at_the_first_failure_ends_what_is_under_way() -> None:
+    slow = threading.Event()
+
+    class Slow(Numbers):
+        def read(self) -> Iterable[Item]:
+            yield Batch(Rows([{"p": self.name, "n": 0}]))
+            slow.wait(5)
+
+    items, reads = run(
+        [Toy("a", [Slow("p0", ())]), Toy("b", [Numbers("p0", [], OSError("gone"))])], 2, stop_on_failure=True
+    )
+    assert [statuses(items, name)[-1] for name in "ab"] == ["INCOMPLETE", "INCOMPLETE"]
+    assert all(isinstance(read.error, OSError) for read in reads)
