@@ -242,7 +242,7 @@ class Engine(Generic[T]):
         traced = AirbyteTracedException.from_exception(
             error,
             message=message,
-            failure_type=FailureType.system_error,
+            failure_type=getattr(error, "failure_type", FailureType.system_error),
         )
         return traced.as_sanitized_airbyte_message(stream_descriptor=descriptor)
 

@@ -16,6 +16,7 @@ from airbyte_cdk.sources.concurrent_source.budget import Budget, Closed
 from airbyte_cdk.sources.concurrent_source.schedule import Schedule, Task
 from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
 from airbyte_cdk.sources.streams.core import BatchMessage
+from airbyte_cdk.utils.estimate_message import stream_estimate
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteMessage
@@ -151,7 +152,7 @@ class Workers(Generic[T]):
                     if task.read.whole is not None:
                         self._forward(task, task.read.whole())
                     else:
-                        self._list(task.read)
+                        self._list(task)
             except Closed:
                 pass
             except BaseException as error:
@@ -159,8 +160,12 @@ class Workers(Generic[T]):
             if self.schedule.end(task):
                 self.events.put(Ended(task.read))
 
-    def _list(self, read: StreamRead) -> None:
-        for partition in read.stream.partitions():
+    def _list(self, task: Task) -> None:
+        read, stream = task.read, task.read.stream
+        partitions = stream.partitions()
+        if (nbytes := stream.byte_estimate()) is not None:
+            self.events.put(Message(task, stream_estimate(stream.name, stream.namespace, nbytes)))
+        for partition in partitions:
             self._progress.partitions += 1
             if not self.schedule.add(read, partition):
                 break

@@ -16,6 +16,7 @@ from airbyte_cdk.models.wire import rows
 from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints, state_interval
 from airbyte_cdk.sources.concurrent_source.workers import GROUP_ROWS
 from airbyte_cdk.sources.file_based import discovery
+from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.exceptions import (
     FileBasedSourceError,
     MissingSchemaError,
@@ -229,6 +230,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         self.use_file_transfer = bool(kwargs.pop(self.FILE_TRANSFER_KW, False))
         self.preserve_directory_structure = bool(kwargs.pop(self.PRESERVE_DIRECTORY_STRUCTURE_KW, True))
         super().__init__(**kwargs)
+        self._estimate: int | None = None
 
     # State and catalog ---------------------------------------------------------------------------------------------
 
@@ -305,6 +307,8 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
             for file in self.cursor.get_files_to_sync(self.get_files(), self.logger):
                 chosen.setdefault(file.uri, file)
         files = sorted(chosen.values(), key=lambda file: (file.last_modified, file.uri))
+        sizes = [size for file in files if (size := file.known_size) is not None]
+        self._estimate = sum(sizes) if sizes else None
         self.logger.info(f"Stream {self.name}: {len(files)} files are to be read")
         return files
 
@@ -318,6 +322,10 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         if hasattr(self.cursor, "set_pending_partitions"):
             self.cursor.set_pending_partitions(partitions)
         return partitions
+
+    def byte_estimate(self) -> int | None:
+        """Bytes of the files that are to be read, as far as the listing told their sizes; None if it told none."""
+        return self._estimate
 
     @property
     def reads_whole(self) -> bool:
@@ -338,6 +346,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     def _close(self, file: RemoteFile, rejects: Rejects) -> None:
         if rejects:
             self._errors.bad_rows(file, rejects, skipped=self._may_skip)
+        self._errors.storage_answered()
         if not rejects or self._may_skip:
             self.cursor.add_file(file)
 
@@ -359,8 +368,12 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     def _file_failed(self, file: RemoteFile, error: BaseException) -> bool:
         if isinstance(error, AirbyteTracedException) or not isinstance(error, Exception):
             return False
-        self._errors.unread(file, error)
-        return True
+        return self._errors.unread(file, error)
+
+    def get_error_display_message(self, exception: BaseException) -> str | None:
+        """The account of the files that could not be read, if too many of them stopped the stream."""
+        summary = self._errors.summary() if isinstance(exception, FileAccessError) else None
+        return summary.message if summary else None
 
     def failure(self) -> Exception | None:
         """What keeps the stream from being complete: files with bad rows, files that could not be read."""

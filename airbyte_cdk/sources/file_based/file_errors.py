@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.file_based.access.errors import FileAccessError
+from airbyte_cdk.sources.file_based.access.storage_access import Trouble
 from airbyte_cdk.sources.file_based.rejects import LISTED, Rejects
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+
+UNANSWERED = 3
+"""So many files in a row that a storage does not give, though it was asked again and again, end the stream."""
 
 
 class FileErrors:
@@ -27,6 +32,7 @@ class FileErrors:
         self._logger = logger
         self._bad: list[tuple[str, str]] = []
         self._unread: list[tuple[str, BaseException]] = []
+        self._unanswered = 0
 
     def __bool__(self) -> bool:
         return bool(self._bad or self._unread)
@@ -41,16 +47,32 @@ class FileErrors:
             self._logger.error(text)
             self._bad.append((uri, rejects.summary()))
 
-    def unread(self, file: RemoteFile, error: BaseException) -> None:
-        """Tell that `file` could not be read to its end; the first `LISTED` with their stack trace."""
+    def storage_answered(self) -> None:
+        """Take note that a file was read to its end."""
+        self._unanswered = 0
+
+    def unread(self, file: RemoteFile, error: BaseException) -> bool:
+        """Tell that `file` could not be read to its end; the first `LISTED` with their stack trace.
+
+        Returns:
+            Whether other files should be tried: not if the storage has stopped to answer.
+        """
         uri = file.file_uri_for_logging
         if len(self._unread) < LISTED:
-            self._logger.error(f"stream={self._stream} file={uri}: could not be read: {error}", exc_info=error)
+            # an error that says what is wrong needs no stack trace
+            trace = None if isinstance(error, FileAccessError) else error
+            self._logger.error(f"stream={self._stream} file={uri}: could not be read: {error}", exc_info=trace)
         self._unread.append((uri, error))
+        gone = isinstance(error, FileAccessError) and error.failure.trouble is Trouble.TEMPORARY
+        self._unanswered = self._unanswered + 1 if gone else 0
+        return self._unanswered < UNANSWERED
 
     def summary(self) -> AirbyteTracedException | None:
-        """What the user must know at the end, or None: a config_error about bad rows, a system_error about files that
-        could not be read."""
+        """What the user must know at the end, or None.
+
+        A config_error about bad rows; for files that could not be read the gravest of their own failure types:
+        system_error, config_error, transient_error.
+        """
         parts = []
         if self._bad:
             parts.append(
@@ -59,7 +81,7 @@ class FileErrors:
                 "on_bad_rows is set to skip"
             )
         if self._unread:
-            kinds = [(uri, type(error).__name__) for uri, error in self._unread]
+            kinds = [(uri, _why(error)) for uri, error in self._unread]
             parts.append(
                 f"{len(self._unread)} files could not be read: {_listed(kinds)}. They will be tried again in the next "
                 "sync; the log has the details"
@@ -70,9 +92,20 @@ class FileErrors:
         return AirbyteTracedException(
             internal_message=message,
             message=message,
-            failure_type=FailureType.system_error if self._unread else FailureType.config_error,
+            failure_type=self._failure_type(),
             exception=self._unread[0][1] if self._unread else None,
         )
+
+    def _failure_type(self) -> FailureType:
+        types = {getattr(error, "failure_type", FailureType.system_error) for _, error in self._unread}
+        if self._bad:
+            types.add(FailureType.config_error)
+        order = (FailureType.system_error, FailureType.config_error, FailureType.transient_error)
+        return next(failure_type for failure_type in order if failure_type in types)
+
+
+def _why(error: BaseException) -> str:
+    return error.failure.reason if isinstance(error, FileAccessError) else type(error).__name__
 
 
 def _listed(files: Sequence[tuple[str, str]]) -> str:

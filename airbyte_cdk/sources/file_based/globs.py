@@ -44,7 +44,7 @@ def prefixes(globs: Iterable[str]) -> set[str]:
     A path that matches begins with one of them, as long as it does not hold several ``/`` in a row (which globs take
     for one). No prefix begins with another one.
     """
-    found = {_literal_start(pattern) for pattern in globs if pattern}
+    found = {literal_start(pattern) for pattern in globs if pattern}
     if "" in found:
         return set()
     kept: list[str] = []
@@ -54,7 +54,29 @@ def prefixes(globs: Iterable[str]) -> set[str]:
     return set(kept)
 
 
-def _literal_start(pattern: str) -> str:
+def folders(globs: Iterable[str]) -> Callable[[str], bool]:
+    """A test for folders: whether a file in a folder, or anywhere below it, can match one of `globs`.
+
+    It says no only when that is certain. A folder is a path without the last ``/``; several ``/`` count as one.
+    """
+    tests = [_component_tests(pattern) for pattern in globs if pattern]
+
+    def reached(folder: str) -> bool:
+        names = [name for name in folder.split("/") if name]
+        return any(test is None or _reaches(test, names) for test in tests)
+
+    return reached
+
+
+def depth(globs: Iterable[str]) -> int | None:
+    """Folders above the deepest file that `globs` can match; None if there is no bound."""
+    tests = [_component_tests(pattern) for pattern in globs if pattern]
+    if any(test is None or None in test for test in tests):
+        return None
+    return max((len(test) - 1 for test in tests if test), default=0)
+
+
+def literal_start(pattern: str) -> str:
     """The text with which every match of one glob begins."""
     start: list[str] = []
     characters = iter(pattern)
@@ -66,3 +88,23 @@ def _literal_start(pattern: str) -> str:
             break  # the glob stands for any number of slashes here
         start.append(literal)
     return "".join(start)
+
+
+def _component_tests(pattern: str) -> list[Callable[[str], bool] | None] | None:
+    """A test for each component of a glob, None for ``**``; or None if the glob cannot be split at each ``/``."""
+    components = [component for component in pattern.split("/") if component]
+    if "\\" in pattern or any("[" in component and "]" not in component for component in components):
+        return None
+    return [None if component == "**" else matcher([component]) for component in components]
+
+
+def _reaches(tests: list[Callable[[str], bool] | None], names: list[str]) -> bool:
+    for place, name in enumerate(names):
+        if place >= len(tests):
+            return False
+        test = tests[place]
+        if test is None:
+            return True
+        if place == len(tests) - 1 or not test(name):
+            return False
+    return len(names) < len(tests)

@@ -51,6 +51,11 @@ class RemoteFile(BaseModel):
         """How messages name the file."""
         return self.uri
 
+    @property
+    def known_size(self) -> int | None:
+        """Bytes, if the listing told; the storage is never asked."""
+        return None
+
 
 class UploadableRemoteFile(RemoteFile, ABC):
     """A file that can be copied as it is.

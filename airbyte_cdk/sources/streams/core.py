@@ -212,6 +212,10 @@ class Stream(ABC):
         """The partitions to be read, in order. Called on a worker."""
         raise NotImplementedError(f"stream {self.name} is read as a whole")
 
+    def byte_estimate(self) -> int | None:
+        """Bytes that this sync is going to read, once `partitions` has returned; None if nobody knows."""
+        return None
+
     def close_partition(self, partition: Partition) -> None:
         """Take note that the records of `partition` were written. Called on the thread of the read loop."""
         raise NotImplementedError(f"stream {self.name} is read as a whole")

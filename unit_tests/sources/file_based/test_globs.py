@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcmatch import glob
 
-from airbyte_cdk.sources.file_based.globs import matcher, matches, prefixes
+from airbyte_cdk.sources.file_based.globs import depth, folders, matcher, matches, prefixes
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,49 @@ def test_every_match_is_under_a_prefix(globs: list[str], path: str) -> None:
 def test_no_prefix_covers_another(globs: list[str]) -> None:
     found = prefixes(globs)
     assert not [(a, b) for a in found for b in found if a != b and a.startswith(b)]
+
+
+@pytest.mark.parametrize(
+    ("globs", "inside", "outside"),
+    [
+        (["a/*/c.csv"], ["a", "a/b"], ["b", "a/b/c", "a/b/c.csv", "a/.b"]),
+        (["a/**/c.csv"], ["a", "a/b", "a/b/c/d"], ["b"]),
+        (["a/**"], ["a", "a/b"], ["b", "aa"]),
+        (["*.csv"], [""], ["a", "a.csv"]),
+        (["year=[0-9]*/x", "b/c"], ["year=2024", "b"], ["year=x", "c"]),
+        (["a//b/x"], ["a", "a/b", "a//b"], ["b"]),
+        ([r"a\*/x"], ["a*", "anything"], []),
+        (["a[/b/x"], ["a[", "anything"], []),
+        ([], [], ["", "a"]),
+    ],
+)
+def test_folders_that_can_hold_matches(globs: list[str], inside: list[str], outside: list[str]) -> None:
+    reached = folders(globs)
+    assert [folder for folder in inside if not reached(folder)] == []
+    assert [folder for folder in outside if reached(folder)] == []
+
+
+@pytest.mark.parametrize(
+    ("globs", "expected"),
+    [(["*.csv"], 0), (["a/*.csv", "b"], 1), (["a/*/c/d"], 3), (["a/**"], None), ([r"a\/b"], None), ([], 0)],
+)
+def test_depth(globs: list[str], expected: int | None) -> None:
+    assert depth(globs) == expected
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "ab", ".a", "", "[a", "x*"]), min_size=1, max_size=4)
+PATTERNS = st.lists(
+    st.sampled_from(["a", "*", "**", "a*", "?", "[ab]", "[a", "b]", "", ".*", r"\a"]), min_size=1, max_size=4
+)
+
+
+@given(NAMES, PATTERNS)
+@settings(deadline=None, max_examples=500)
+def test_no_match_lies_outside_of_the_folders_and_the_depth(names: list[str], pattern: list[str]) -> None:
+    path, pattern_text = "/".join(names), "/".join(pattern)
+    if matches(path, [pattern_text]) and names[-1]:  # a path may end in /, but that is no folder of a file
+        reached = folders([pattern_text])
+        above = [path[:at] for at, character in enumerate(path) if character == "/"]
+        assert all(reached(folder) for folder in above)
+        bound = depth([pattern_text])
+        assert bound is None or len([name for name in names[:-1] if name]) <= bound

@@ -1,0 +1,36 @@
+"""The error for a file that a storage does not give."""
+
+from __future__ import annotations
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
+
+FAILURE_TYPES = {
+    Trouble.TEMPORARY: FailureType.transient_error,
+    Trouble.MISSING: FailureType.transient_error,
+    Trouble.CHANGED: FailureType.transient_error,
+    Trouble.CONFIG: FailureType.config_error,
+    Trouble.OTHER: FailureType.system_error,
+}
+"""Who must act: nobody (the next sync may succeed), the user, or whoever maintains the connector."""
+
+
+class FileAccessError(OSError):
+    """A storage does not give a file, or not to its end.
+
+    Args:
+        storage: The `StorageAccess.title`.
+        uri: The file.
+        failure: Why.
+    """
+
+    def __init__(self, storage: str, uri: str, failure: Failure) -> None:
+        super().__init__(f"{storage}: file {uri}: {failure.reason}")
+        self.storage = storage
+        self.uri = uri
+        self.failure = failure
+
+    @property
+    def failure_type(self) -> FailureType:
+        """Who must act."""
+        return FAILURE_TYPES[self.failure.trouble]

@@ -1,0 +1,168 @@
+"""What the framework needs of a storage: list the files below a prefix, open one at an offset, tell failures apart."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple
+
+
+class Listed(NamedTuple):
+    """One file in a listing.
+
+    Attributes:
+        uri: Its path relative to the root of the access, exactly as the storage spells it.
+        size: Bytes, or None if the listing does not tell.
+        modified: When its content last changed: naive UTC.
+        version: Changes whenever the content does (an ETag, a generation), or None if the listing does not tell.
+    """
+
+    uri: str
+    size: int | None
+    modified: datetime
+    version: str | None = None
+
+
+def anything(_: str) -> bool:
+    """True, whatever the uri: the listing is not narrowed."""
+    return True
+
+
+class Content(ABC):
+    """The bytes of one file, from some offset to its end, in order.
+
+    Attributes:
+        size: Bytes of the whole file (not of what is left), or None if the storage does not tell.
+        version: As `Listed.version`, of the content that is being read.
+    """
+
+    size: int | None = None
+    version: str | None = None
+
+    @abstractmethod
+    def read(self, n: int) -> bytes:
+        """The next bytes: at most `n`, at least one, ``b""`` only at the end of the file.
+
+        A body that ends before its announced length raises; it never looks like the end.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connection; may be called in the middle of the file, and more than once."""
+
+
+class Trouble(Enum):
+    """What an exception of a storage means for whoever called it."""
+
+    TEMPORARY = "temporary"
+    """Throttled, cut off, timed out, token just expired, name not resolved: the same call may succeed later."""
+    MISSING = "missing"
+    """There is no such file."""
+    CONFIG = "config"
+    """Somebody must mend the config or the rights: wrong bucket, key, host, permission."""
+    CHANGED = "changed"
+    """The file is no longer of the version that was asked for."""
+    OTHER = "other"
+    """None of these."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception of a storage, understood.
+
+    Attributes:
+        trouble: What it means.
+        reason: A clause for the user that names what is wrong and, for `CONFIG`, which option; no secrets, no data.
+        retry_after: Seconds that the storage asks to wait, if it says so.
+    """
+
+    trouble: Trouble
+    reason: str
+    retry_after: float | None = None
+
+
+class StorageAccess(ABC):
+    """Access to the files below one root of one storage. May be used by several threads at once.
+
+    Implementations do one attempt a call and raise what their library raises; `failure` explains it, and
+    `RetryingAccess` tries again.
+
+    Attributes:
+        title: Names the storage in messages, such as ``S3 bucket landing``; no secrets.
+    """
+
+    title: str
+
+    @abstractmethod
+    def files(
+        self,
+        prefix: str,
+        *,
+        recursive: bool = True,
+        enter: Callable[[str], bool] = anything,
+        wanted: Callable[[str], bool] = anything,
+    ) -> Iterator[Listed]:
+        """Every file whose uri begins with `prefix`, in any order, consumed page by page as they come.
+
+        Whatever cannot be listed raises: a shorter listing would be taken as complete. A prefix below which there is
+        nothing (such as a folder that does not exist) gives no file.
+
+        Args:
+            prefix: Any text, not only whole folders; ``""`` for all.
+            recursive: If False, files in folders below the prefix (a further ``/`` after it) are not needed. They may
+                be given all the same.
+            enter: Whether a folder (uri without the last ``/``) can hold wanted files. Storages with real folders
+                skip the others; flat ones need not ask.
+            wanted: Whether a file (uri) may be wanted. Storages that pay for each file's details need not give the
+                others; those that have them at hand need not ask.
+        """
+
+    @abstractmethod
+    def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
+        """The content of a file from byte `start` on.
+
+        Args:
+            version: If given and the storage can tell, other content raises (`Trouble.CHANGED`).
+        """
+
+    def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
+        """The bytes ``[start, end)`` of each range, whole, in the order given.
+
+        Override where a storage can read ranges without opening the file to its end, or several at once.
+        """
+        parts = []
+        for start, end in ranges:
+            content = self.open(uri, start, version)
+            try:
+                parts.append(read_exactly(content, end - start))
+            finally:
+                content.close()
+        return parts
+
+    @abstractmethod
+    def info(self, uri: str) -> Listed:
+        """Size, time and version of one file now. A file that is not there raises (`Trouble.MISSING`)."""
+
+    @abstractmethod
+    def failure(self, error: BaseException, uri: str | None = None) -> Failure:
+        """What an exception of this access means.
+
+        Args:
+            error: Raised by another method of this access, or by reading a `Content` of it.
+            uri: The file, if one was asked for; None for a listing.
+        """
+
+    def close(self) -> None:  # noqa: B027  most have nothing to close
+        """Let go of connections. The access can still be used: it connects again."""
+
+
+def read_exactly(content: Content, n: int) -> bytes:
+    """The next `n` bytes of a content, fewer only at the end of the file."""
+    parts = []
+    while n > 0 and (part := content.read(n)):
+        parts.append(part)
+        n -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
