@@ -83,6 +83,11 @@ def request(signum: int) -> None:
         _stop.at = time.monotonic()
 
 
+def requested() -> bool:
+    """Whether the process was told to stop: for the threads that `check_interrupted` leaves alone."""
+    return _stop.signum is not None
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
     """Within it, a signal is raised by `check_interrupted` only, or by force after `FORCED_STOP` seconds."""

@@ -9,7 +9,7 @@ import io
 import json
 import logging
 import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,10 +22,10 @@ import pytest
 from airbyte_cdk.models.batch import Batch
 from airbyte_cdk.models.wire import encode, rows
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
-from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
 from airbyte_cdk.sources.file_based.parsers import default_parsers
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+from airbyte_cdk.test.one_file_reader import OneFileReader
 
 ROWS = [{"id": n, "text": f'line {n} "ä\u2028" \\', "reserved": n} for n in range(2000)]
 LOGGER = logging.getLogger("airbyte.test")
@@ -90,31 +90,7 @@ class Trickle:
         self.close()
 
 
-class OneFile(AbstractFileBasedStreamReader):
-    """A storage of one file, opened as the test says."""
-
-    def __init__(self, content: bytes, handle: Callable[[bytes], Any] = io.BytesIO) -> None:
-        super().__init__()
-        self.content, self.handle, self.opened = content, handle, []  # type: ignore[var-annotated]
-
-    @property
-    def config(self) -> Any:
-        return self._config
-
-    @config.setter
-    def config(self, value: Any) -> None:
-        self._config = value
-
-    def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterator[RemoteFile]:
-        yield from ()
-
-    def open_file(self, file: RemoteFile, mode: FileReadMode, encoding: str | None, logger: logging.Logger) -> Any:
-        handle = self.handle(self.content)
-        self.opened.append(handle)
-        return handle
-
-
-def reading(filetype: str, reader: OneFile, **options: Any) -> tuple[FileTypeParser, FileRead]:
+def reading(filetype: str, reader: OneFileReader, **options: Any) -> tuple[FileTypeParser, FileRead]:
     config = FileBasedStreamConfig(name="s", format={"filetype": filetype})
     parser = default_parsers[type(config.format)]
     file = RemoteFile(uri=f"dir/a.{filetype}", last_modified=datetime(2024, 1, 1))
@@ -127,7 +103,7 @@ def expected(filetype: str, records: list[dict[str, Any]]) -> list[dict[str, Any
     return records
 
 
-def read_all(filetype: str, reader: OneFile, **options: Any) -> tuple[list[dict[str, Any]], FileRead]:
+def read_all(filetype: str, reader: OneFileReader, **options: Any) -> tuple[list[dict[str, Any]], FileRead]:
     parser, read = reading(filetype, reader, **options)
     return [row for table in parser.batches(read) for row in rows(Batch(table))], read
 
@@ -135,44 +111,44 @@ def read_all(filetype: str, reader: OneFile, **options: Any) -> tuple[list[dict[
 @pytest.mark.parametrize("filetype", FORMATS)
 class TestParser:
     def test_gives_every_row_in_order(self, filetype: str) -> None:
-        reader = OneFile(FORMATS[filetype].write(ROWS))
+        reader = OneFileReader(FORMATS[filetype].write(ROWS))
         found, read = read_all(filetype, reader)
         assert found == expected(filetype, ROWS)
         assert not read.rejects
         assert all(handle.closed for handle in reader.opened)
 
     def test_cuts_batches_by_bytes(self, filetype: str) -> None:
-        parser, read = reading(filetype, OneFile(FORMATS[filetype].write(ROWS * 40)), batch_bytes=1_000_000)
+        parser, read = reading(filetype, OneFileReader(FORMATS[filetype].write(ROWS * 40)), batch_bytes=1_000_000)
         sizes = [encode("s", None, Batch(table), 0).nbytes for table in parser.batches(read)]
         assert len(sizes) >= 5
         assert max(sizes) < 2_500_000
 
     def test_gives_records_too(self, filetype: str) -> None:
-        parser, read = reading(filetype, OneFile(FORMATS[filetype].write(ROWS)))
+        parser, read = reading(filetype, OneFileReader(FORMATS[filetype].write(ROWS)))
         records = parser.parse_records(read.config, read.file, read.stream_reader, LOGGER, None)
         assert list(records) == expected(filetype, ROWS)
 
     def test_leaves_the_metadata_columns_to_the_stream(self, filetype: str) -> None:
-        found, _ = read_all(filetype, OneFile(FORMATS[filetype].write(ROWS)), reserved=frozenset({"reserved"}))
+        found, _ = read_all(filetype, OneFileReader(FORMATS[filetype].write(ROWS)), reserved=frozenset({"reserved"}))
         assert found == [{k: v for k, v in r.items() if k != "reserved"} for r in expected(filetype, ROWS)]
 
     def test_takes_an_empty_file(self, filetype: str) -> None:
-        found, read = read_all(filetype, OneFile(b""))
+        found, read = read_all(filetype, OneFileReader(b""))
         assert found == []
         assert not read.rejects
 
     @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd])
     def test_undoes_compression(self, filetype: str, compress: Callable[[bytes], bytes]) -> None:
-        found, _ = read_all(filetype, OneFile(compress(FORMATS[filetype].write(ROWS))))
+        found, _ = read_all(filetype, OneFileReader(compress(FORMATS[filetype].write(ROWS))))
         assert found == expected(filetype, ROWS)
 
     def test_takes_a_minimal_handle(self, filetype: str) -> None:
-        found, _ = read_all(filetype, OneFile(FORMATS[filetype].write(ROWS), Trickle))
+        found, _ = read_all(filetype, OneFileReader(FORMATS[filetype].write(ROWS), Trickle))
         assert found == expected(filetype, ROWS)
 
     def test_rejects_what_a_truncated_file_lacks(self, filetype: str) -> None:
         content = gzip.compress(FORMATS[filetype].write(ROWS))
-        found, read = read_all(filetype, OneFile(content[: len(content) - 20]))
+        found, read = read_all(filetype, OneFileReader(content[: len(content) - 20]))
         assert read.rejects
         assert found == expected(filetype, ROWS)[: len(found)]
         assert "byte" in read.rejects.summary() or "file" in read.rejects.summary()
@@ -182,21 +158,21 @@ class TestParser:
             raise ConnectionResetError("the storage went away")
 
         with pytest.raises(ConnectionResetError):
-            read_all(filetype, OneFile(b"x", broken))
+            read_all(filetype, OneFileReader(b"x", broken))
 
     def test_a_listing_that_gives_no_handle_is_told(self, filetype: str) -> None:
         with pytest.raises(Exception, match=r"dir/a\."):
-            read_all(filetype, OneFile(b"x", lambda content: None))
+            read_all(filetype, OneFileReader(b"x", lambda content: None))
 
     def test_infers_its_columns(self, filetype: str) -> None:
-        parser, read = reading(filetype, OneFile(FORMATS[filetype].write(ROWS)))
+        parser, read = reading(filetype, OneFileReader(FORMATS[filetype].write(ROWS)))
         schema = asyncio.run(parser.infer_schema(read.config, read.file, read.stream_reader, LOGGER))
         assert list(schema) == ["id", "text", "reserved"]
         assert schema["id"]["type"] == FORMATS[filetype].id_type
         assert schema["text"]["type"] == "string"
 
     def test_infers_nothing_from_an_empty_file(self, filetype: str) -> None:
-        parser, read = reading(filetype, OneFile(b""))
+        parser, read = reading(filetype, OneFileReader(b""))
         assert asyncio.run(parser.infer_schema(read.config, read.file, read.stream_reader, LOGGER)) == {}
 
 

@@ -24,11 +24,16 @@ PARTS_FROM = 4 * PART_BYTES
 """Smaller files come in one stream: several connections would cost more than they gain."""
 STREAM_BYTES = 1 << 20
 """Read at once from a stream."""
+RECHECK_SECONDS = 1.0
+"""After a copy that took longer the version is asked for once more: on disks and file servers a file can be
+overwritten under its reader."""
 PROGRESS_SECONDS = 30.0
 """A download that takes longer tells in the log how far it is, each time after so many seconds."""
 
+LONGEST_NAME = 255
+"""Bytes that the name of a file may have, on all usual filesystems."""
+
 _SUFFIX = ".part"
-_LONGEST_NAME = 255  # bytes, on all usual filesystems
 
 
 def download(
@@ -79,7 +84,7 @@ class _Copy:
         self._whole: int | None = None
         self._written = 0
         self._lock = Lock()
-        self._told = time.monotonic()
+        self._began = self._told = time.monotonic()
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
 
     def __enter__(self) -> _Copy:
@@ -92,11 +97,10 @@ class _Copy:
         """Copy all; the arguments are those of `download`."""
         content = self._access.open(self._uri, 0, version)
         try:
-            # a storage that undoes a content encoding lists other sizes than it delivers: the version is what counts
-            self._whole = content.size if content.size is not None or version is not None else size
-            if version is None and size is not None and size != self._whole:
+            self._whole = size if content.size is None else content.size
+            if size is not None and size != self._whole:
                 raise self._changed(f"it had {size} bytes when it was listed and has {self._whole} now")
-            if self._whole is not None and self._whole != size:
+            if size is None and self._whole is not None:
                 _check_space(self._directory, self._uri, self._whole)
             version = content.version or version
             if self._whole is None or self._whole < PARTS_FROM or version is None:
@@ -107,7 +111,16 @@ class _Copy:
             content.close()
         if self._whole is not None and self._written != self._whole:
             raise self._changed(f"{self._written} bytes came, and {self._whole} were announced")
+        if version is not None and time.monotonic() - self._began > RECHECK_SECONDS and self._is_another(version):
+            raise self._changed("it was overwritten meanwhile")
         return self._written
+
+    def _is_another(self, version: str) -> bool:
+        try:
+            now = self._access.info(self._uri).version
+        except Exception:  # all of it was there: that it cannot be had any more changes nothing
+            return False
+        return now is not None and now != version
 
     def _stream(self, content: Content, end: int | None) -> None:
         """Write what `content` gives, from byte 0 to `end`, or to its end."""
@@ -133,6 +146,7 @@ class _Copy:
                     if len(part) != end - start:
                         raise self._changed(f"it ends before byte {end}, and had {whole} bytes before")
                     self._write(part, start)
+                    del part  # not to be kept while the next one comes
             except BaseException as error:
                 errors.append(error)
                 stopped.set()
@@ -181,12 +195,12 @@ class _Copy:
 
     def _changed(self, how: str) -> FileAccessError:
         reason = f"it was changed while it was to be copied: {how}; the next sync will copy it as it is then"
-        return FileAccessError(Failure(Trouble.CHANGED, reason), self._uri, self._access.title)
+        return FileAccessError(self._access.title, self._uri, Failure(Trouble.CHANGED, reason))
 
 
 def _part_path(local_path: str) -> str:
     directory, name = os.path.split(os.path.abspath(local_path))
-    if len(os.fsencode(name)) + len(_SUFFIX) > _LONGEST_NAME:
+    if len(os.fsencode(name)) + len(_SUFFIX) > LONGEST_NAME:
         name = uuid4().hex
     return os.path.join(directory, name + _SUFFIX)
 

@@ -31,6 +31,11 @@ class FileAccessError(OSError):
         self.failure = failure
 
     @property
+    def reason(self) -> str:
+        """Why, as a clause."""
+        return self.failure.reason
+
+    @property
     def failure_type(self) -> FailureType:
         """Who must act."""
         return FAILURE_TYPES[self.failure.trouble]

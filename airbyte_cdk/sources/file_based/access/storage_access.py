@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Listed(NamedTuple):
@@ -31,6 +33,19 @@ def anything(_: str) -> bool:
     return True
 
 
+class Retried(Protocol):
+    """Runs a request until it succeeds or is given up."""
+
+    def __call__(self, request: Callable[[], T], /) -> T:
+        """What the request gave."""
+        ...
+
+
+def once(request: Callable[[], T], /) -> T:
+    """Run the request, once."""
+    return request()
+
+
 class Content(ABC):
     """The bytes of one file, from some offset to its end, in order.
 
@@ -46,12 +61,16 @@ class Content(ABC):
     def read(self, n: int) -> bytes:
         """The next bytes: at most `n`, at least one, ``b""`` only at the end of the file.
 
+        Best is what has arrived, without waiting for all of `n`: only so it can be seen that a body has become slow.
         A body that ends before its announced length raises; it never looks like the end.
         """
 
     @abstractmethod
     def close(self) -> None:
         """Let go of the connection; may be called in the middle of the file, and more than once."""
+
+    def stop(self) -> None:  # noqa: B027  most have nothing that takes long
+        """Have a read that another thread is in give up, as soon as it can; that thread then closes the content."""
 
 
 class Trouble(Enum):
@@ -92,9 +111,13 @@ class StorageAccess(ABC):
 
     Attributes:
         title: Names the storage in messages, such as ``S3 bucket landing``; no secrets.
+        retried: Runs one request of a listing and returns what it gave. Implementations send each page's request
+            through it (``page = self.retried(lambda: self._page(token))``): it is `once` until `RetryingAccess` sets
+            it, so that a page that fails is asked for again, and not the whole listing from its start.
     """
 
     title: str
+    retried: Retried = staticmethod(once)
 
     @abstractmethod
     def files(
@@ -154,6 +177,10 @@ class StorageAccess(ABC):
             error: Raised by another method of this access, or by reading a `Content` of it.
             uri: The file, if one was asked for; None for a listing.
         """
+
+    def handle(self, uri: str) -> BinaryIO | None:
+        """A handle that is as fast as can be without any help, or None where there is none (not on a local disk)."""
+        return None
 
     def close(self) -> None:  # noqa: B027  most have nothing to close
         """Let go of connections. The access can still be used: it connects again."""

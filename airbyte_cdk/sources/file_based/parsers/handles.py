@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.compression import MAGIC_BYTES, BrokenStream, codec_of, decompressed
@@ -207,10 +208,15 @@ def _one_by_one(chunks: Iterator[bytes]) -> Callable[[int], bytes]:
 
 
 def _is_plain_and_seekable(file: RemoteFile, handle: Any) -> bool:
-    """Whether a handle, just opened, gives bytes at any place, and the file is not compressed."""
+    """Whether a handle, just opened, gives bytes at any place, and the file is not compressed.
+
+    A handle that reads from a storage in another way if it knows that reads are at random is told so.
+    """
     try:
         if not handle.seekable():
             return False
+        if hasattr(handle, "expect_random_access"):
+            handle.expect_random_access()
         head = handle.read(MAGIC_BYTES)
         if not isinstance(head, bytes) or codec_of(head, file.uri) is not None:
             return False
@@ -220,5 +226,7 @@ def _is_plain_and_seekable(file: RemoteFile, handle: Any) -> bool:
         again = handle.read(len(head))
         handle.seek(0)
         return bool(again == head and size >= len(head) and handle.tell() == 0)
+    except FileAccessError:
+        raise  # it was tried often enough
     except (AttributeError, TypeError, ValueError, NotImplementedError, OSError):
         return False  # a storage that fails will fail again when the file is opened to be copied

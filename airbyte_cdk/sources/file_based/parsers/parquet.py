@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -23,6 +23,7 @@ from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, Sche
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_random
+from airbyte_cdk.sources.file_based.parsers.parquet_chunks import ChunkAhead, is_of
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
@@ -80,10 +81,10 @@ class ParquetParser(FileTypeParser):
         on, and single rows with a value that has no form on the wire (binary that is not UTF-8).
         """
         try:
-            with _open(read.file, read.stream_reader, read.logger) as parquet:
+            with _open(read.file, read.stream_reader, read.logger, read.columns) as parquet:
                 if parquet is None:
                     return
-                reason = unprintable(parquet.schema_arrow)
+                reason = unprintable(parquet.selected)
                 if reason is not None:
                     raise BadFile(reason)
                 if parquet.names != parquet.schema_arrow.names:
@@ -92,6 +93,7 @@ class ParquetParser(FileTypeParser):
                         read.file.uri,
                     )
                 for group in range(parquet.num_row_groups):
+                    parquet.chunks.reading(group)
                     yield from _row_group(parquet, group, read)
         except BadFile as error:
             read.rejects.add("file", str(error))
@@ -154,7 +156,7 @@ class _Watched(io.RawIOBase):
     """A file that remembers what its storage raised: Arrow reports broken content by OSError, too."""
 
     def __init__(self, handle: IO[bytes]) -> None:
-        self._handle = handle
+        self.handle = handle
         self.error: BaseException | None = None
 
     def readable(self) -> bool:
@@ -164,12 +166,12 @@ class _Watched(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._handle.tell()
+        return self.handle.tell()
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         try:
-            self._handle.seek(offset, whence)
-            return self._handle.tell()
+            self.handle.seek(offset, whence)
+            return self.handle.tell()
         except BaseException as error:
             self.error = error
             raise
@@ -177,8 +179,8 @@ class _Watched(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Exactly `size` bytes, unless the file ends before: handles of some storages give fewer at a time."""
         try:
-            data = self._handle.read(size)
-            while 0 < len(data) < size and (more := self._handle.read(size - len(data))):
+            data = self.handle.read(size)
+            while 0 < len(data) < size and (more := self.handle.read(size - len(data))):
                 data += more
             return data
         except BaseException as error:
@@ -188,21 +190,35 @@ class _Watched(io.RawIOBase):
 
 @contextmanager
 def _open(
-    file: RemoteFile, stream_reader: AbstractFileBasedStreamReader, logger: logging.Logger
+    file: RemoteFile,
+    stream_reader: AbstractFileBasedStreamReader,
+    logger: logging.Logger,
+    columns: Set[str] | None = None,
 ) -> Iterator[_Parquet | None]:
     """The file opened as Parquet, or None if it has no bytes. Raises `BadFile`, or what the storage raises."""
     try:
         with open_random(file, stream_reader, logger) as handle:
             source = _Watched(handle)
-            yield _Parquet(source) if source.seek(0, io.SEEK_END) > 0 else None
+            yield _Parquet(source, columns) if source.seek(0, io.SEEK_END) > 0 else None
     except BrokenStream as error:
         raise BadFile(f"its compressed content is broken: {error.reason}") from error
 
 
 class _Parquet:
-    """One open Parquet file."""
+    """One open Parquet file.
 
-    def __init__(self, source: _Watched) -> None:
+    Args:
+        source: The file.
+        columns: Names of the columns that are wanted, None for all; the others are not read.
+
+    Attributes:
+        schema_arrow: All its columns.
+        names: Their names, no two the same.
+        selected: The columns that are read.
+        chunks: Told which row group is read.
+    """
+
+    def __init__(self, source: _Watched, columns: Set[str] | None) -> None:
         self._source = source
         with self._content_errors():
             footer = pq.read_metadata(pa.PythonFile(source, mode="r"))
@@ -219,6 +235,16 @@ class _Parquet:
             )
             self.schema_arrow: pa.Schema = self._file.schema_arrow
         self.names = distinct_names(self.schema_arrow.names)
+        self.selected = self.schema_arrow
+        self._columns: list[str] | None = None
+        if columns is not None and self.names == self.schema_arrow.names and not columns >= set(self.names):
+            self._columns = [name for name in self.names if name in columns]
+            self.selected = pa.schema([self.schema_arrow.field(name) for name in self._columns])
+        self.chunks = ChunkAhead(source.handle, footer, self._columns)
+
+    def is_read(self, path: str) -> bool:
+        """Whether a leaf column is read."""
+        return self._columns is None or is_of(path, self._columns)
 
     @property
     def num_row_groups(self) -> int:
@@ -228,11 +254,20 @@ class _Parquet:
         return self._file.metadata.row_group(group)
 
     def rows(self, group: int, size: int, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Batches of `size` rows of one row group. Raises `BadFile` where its content is broken."""
+        """Batches of `size` rows of one row group: the wanted columns, or just those of the paths `columns`.
+
+        Raises `BadFile` where its content is broken.
+        """
+        paths = self._columns if columns is None else columns
         with self._content_errors():
             # one thread: the engine has its own, and a thread a column would hold as many pages at once
-            for batch in self._file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False):
-                yield batch if columns is not None else batch.rename_columns(self.names)
+            for batch in self._file.iter_batches(size, row_groups=[group], columns=paths, use_threads=False):
+                if columns is not None:
+                    yield batch
+                elif self._columns is None:
+                    yield batch.rename_columns(self.names)
+                else:
+                    yield batch.select(self._columns)
 
     @contextmanager
     def _content_errors(self) -> Iterator[None]:
@@ -323,10 +358,12 @@ def _rows_a_batch(parquet: _Parquet, group: int, batch_bytes: int) -> int:
     repeated: list[str] = []
     for i in range(meta.num_columns):
         column = meta.column(i)
+        if not parquet.is_read(column.path_in_schema):
+            continue
         total += max(column.total_uncompressed_size, 8 * column.num_values)
         if column.physical_type.endswith("BYTE_ARRAY") and column.has_dictionary_page:
             repeated.append(column.path_in_schema)
-    row = line_width(parquet.schema_arrow) + total / meta.num_rows
+    row = line_width(parquet.selected) + total / meta.num_rows
     probed = 64
     if repeated and meta.num_rows > probed:
         first = next(parquet.rows(group, probed, repeated), None)

@@ -27,7 +27,6 @@ from airbyte_cdk.sources.file_based.config.avro_format import AvroFormat
 from airbyte_cdk.sources.file_based.config.csv_format import CsvFormat
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
 from airbyte_cdk.sources.file_based.exceptions import SchemaInferenceError
-from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
 from airbyte_cdk.sources.file_based.parsers.avro import AvroParser
 from airbyte_cdk.sources.file_based.parsers.avro_container import BadHeader, Block, Container, decompressor
 from airbyte_cdk.sources.file_based.parsers.avro_exact import framed, header
@@ -35,32 +34,11 @@ from airbyte_cdk.sources.file_based.parsers.avro_native import Refused, open_nat
 from airbyte_cdk.sources.file_based.parsers.avro_schema import BadSchema, columns_of, parse
 from airbyte_cdk.sources.file_based.parsers.base import FileRead
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+from airbyte_cdk.test.one_file_reader import OneFileReader
 
 LOGGER = logging.getLogger("test.avro")
 FILE = RemoteFile(uri="dir/f.avro", last_modified=datetime(2024, 1, 1))
 WAYS = ["exact", "native"]
-
-
-class OneFile(AbstractFileBasedStreamReader):
-    """A storage of one file."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__()
-        self.content = content
-
-    @property
-    def config(self) -> Any:
-        return self._config
-
-    @config.setter
-    def config(self, value: Any) -> None:
-        self._config = value
-
-    def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterator[RemoteFile]:
-        yield FILE
-
-    def open_file(self, file: RemoteFile, mode: FileReadMode, encoding: str | None, logger: logging.Logger) -> Any:
-        return io.BytesIO(self.content)
 
 
 @pytest.fixture(params=WAYS)
@@ -88,7 +66,7 @@ def of_columns(**types: Any) -> dict[str, Any]:
 
 
 def reading(content: bytes, double_as_string: bool = False, **options: Any) -> FileRead:
-    return FileRead(config_of(double_as_string=double_as_string), FILE, OneFile(content), LOGGER, **options)
+    return FileRead(config_of(double_as_string=double_as_string), FILE, OneFileReader(content), LOGGER, **options)
 
 
 def printed(read: FileRead, wrap: str | None = None) -> list[dict[str, Any]]:
@@ -107,7 +85,7 @@ def values(kind: Any, *cells: Any, **options: Any) -> list[Any]:
 
 
 def inferred(content: bytes, **options: Any) -> Any:
-    return asyncio.run(AvroParser().infer_schema(config_of(**options), FILE, OneFile(content), LOGGER))
+    return asyncio.run(AvroParser().infer_schema(config_of(**options), FILE, OneFileReader(content), LOGGER))
 
 
 TS_MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
@@ -374,7 +352,7 @@ def test_unreadable_files(content: bytes, reason: str) -> None:
 def test_options_of_another_format_are_a_bug() -> None:
     config = FileBasedStreamConfig(name="s", format=CsvFormat())
     with pytest.raises(ValueError, match="options of Avro"):
-        asyncio.run(AvroParser().infer_schema(config, FILE, OneFile(b""), LOGGER))
+        asyncio.run(AvroParser().infer_schema(config, FILE, OneFileReader(b""), LOGGER))
 
 
 ROWS = [{"a": n, "b": f"row {n}"} for n in range(300)]

@@ -23,11 +23,11 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
 from airbyte_cdk.sources.file_based.exceptions import SchemaInferenceError
-from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
 from airbyte_cdk.sources.file_based.parsers import csv_blocks
 from airbyte_cdk.sources.file_based.parsers.base import BATCH_BYTES, FileRead
 from airbyte_cdk.sources.file_based.parsers.csv import INFERENCE_CHARACTERS, CsvParser
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+from airbyte_cdk.test.one_file_reader import OneFileReader
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 LOGGER = logging.getLogger("test.csv")
@@ -57,32 +57,6 @@ class MinimalHandle:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-class OneFileReader(AbstractFileBasedStreamReader):
-    """A storage that holds one file in memory."""
-
-    def __init__(self, data: bytes, at_most: int = 1 << 30) -> None:
-        super().__init__()
-        self._content = data
-        self._at_most = at_most
-        self.opened: list[MinimalHandle] = []
-
-    @property
-    def config(self) -> Any:
-        return self._config
-
-    @config.setter
-    def config(self, value: Any) -> None:
-        self._config = value
-
-    def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> list[RemoteFile]:
-        return [FILE]
-
-    def open_file(self, file: RemoteFile, mode: FileReadMode, encoding: str | None, logger: logging.Logger) -> Any:
-        assert mode is FileReadMode.READ_BINARY
-        self.opened.append(MinimalHandle(self._content, self._at_most))
-        return self.opened[-1]
 
 
 @dataclass
@@ -127,7 +101,7 @@ def read_csv(
 ) -> Result:
     """Read `content` with these CSV options; `schema` maps column names to types."""
     properties = None if schema is None else {k: v if isinstance(v, dict) else {"type": v} for k, v in schema.items()}
-    reader = OneFileReader(text_of(content), at_most)
+    reader = OneFileReader(text_of(content), lambda data: MinimalHandle(data, at_most))
     config = stream_config(options)
     read = FileRead(config, FILE, reader, LOGGER, properties, reserved, batch_bytes=batch_bytes)
     batches = list(CsvParser().batches(read))

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,35 +23,12 @@ from airbyte_cdk.sources.file_based.config.csv_format import CsvFormat
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
 from airbyte_cdk.sources.file_based.config.parquet_format import ParquetFormat
 from airbyte_cdk.sources.file_based.exceptions import SchemaInferenceError
-from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead
 from airbyte_cdk.sources.file_based.parsers.parquet import ParquetParser, partitions
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+from airbyte_cdk.test.one_file_reader import OneFileReader
 
 LOGGER = logging.getLogger("test.parquet")
-
-
-class OneFile(AbstractFileBasedStreamReader):
-    """A storage of one file."""
-
-    def __init__(self, content: bytes, handle: Callable[[bytes], Any] = io.BytesIO) -> None:
-        super().__init__()
-        self.content = content
-        self.handle = handle
-
-    @property
-    def config(self) -> Any:
-        return self._config
-
-    @config.setter
-    def config(self, value: Any) -> None:
-        self._config = value
-
-    def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterator[RemoteFile]:
-        yield from ()
-
-    def open_file(self, file: RemoteFile, mode: FileReadMode, encoding: str | None, logger: logging.Logger) -> Any:
-        return self.handle(self.content)
 
 
 def config_of(decimal_as_float: bool = False) -> FileBasedStreamConfig:
@@ -75,7 +52,7 @@ def reading(
     handle: Callable[[bytes], Any] = io.BytesIO,
     **options: Any,
 ) -> FileRead:
-    return FileRead(config_of(decimal_as_float), file_of(uri), OneFile(content, handle), LOGGER, **options)
+    return FileRead(config_of(decimal_as_float), file_of(uri), OneFileReader(content, handle), LOGGER, **options)
 
 
 def printed(read: FileRead) -> list[dict[str, Any]]:
@@ -88,7 +65,7 @@ def printed(read: FileRead) -> list[dict[str, Any]]:
 
 
 def inferred(content: bytes, uri: str = "dir/f.parquet", decimal_as_float: bool = False) -> Any:
-    found = ParquetParser().infer_schema(config_of(decimal_as_float), file_of(uri), OneFile(content), LOGGER)
+    found = ParquetParser().infer_schema(config_of(decimal_as_float), file_of(uri), OneFileReader(content), LOGGER)
     return asyncio.run(found)
 
 
@@ -228,7 +205,7 @@ def test_fields_of_one_name_are_rejected() -> None:
 def test_options_of_another_format_are_a_bug() -> None:
     config = FileBasedStreamConfig(name="s", format=CsvFormat())
     with pytest.raises(ValueError, match="options of Parquet"):
-        asyncio.run(ParquetParser().infer_schema(config, file_of(), OneFile(b""), LOGGER))
+        asyncio.run(ParquetParser().infer_schema(config, file_of(), OneFileReader(b""), LOGGER))
 
 
 def test_undecodable_binary_rejects_its_rows_only() -> None:

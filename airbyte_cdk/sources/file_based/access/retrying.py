@@ -1,0 +1,301 @@
+"""One place for retries: failed calls to a storage are tried again, broken reads resumed where they broke."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from threading import Event
+from typing import BinaryIO, TypeVar
+
+from airbyte_cdk.sources.file_based.access.errors import FAILURE_TYPES, FileAccessError
+from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy, Tries, wait
+from airbyte_cdk.sources.file_based.access.storage_access import (
+    Content,
+    Failure,
+    Listed,
+    StorageAccess,
+    Trouble,
+    anything,
+    read_exactly,
+)
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+T = TypeVar("T")
+LOGGER = logging.getLogger("airbyte")
+
+FIRST_READ = 32 * 1024
+"""Bytes of the first read from a connection, whose speed is not known yet."""
+READ_SECONDS = 5.0
+"""One read asks for what comes in so many seconds: a storage that blocks until all is there must not hide a body that
+has become slow."""
+
+_NEVER = Event()
+_AFTERWARDS = {
+    Trouble.TEMPORARY: " It was tried again until the time for that was up; the next sync may succeed.",
+    Trouble.MISSING: " Something was removed while it was listed; the next sync may succeed.",
+    Trouble.CHANGED: " Something was changed while it was listed; the next sync may succeed.",
+    Trouble.CONFIG: "",  # the reason says what is to be mended
+    Trouble.OTHER: " The log has the details.",
+}
+
+
+class RetryingAccess(StorageAccess):
+    """A storage access that survives what passes: throttling, resets, truncated and slow bodies, timeouts.
+
+    Only `Trouble.TEMPORARY` is tried again, with waits and a budget as the policy says; any progress renews the
+    budget. Each retry is one INFO line in the log.
+
+    What stays broken raises `FileAccessError` for a file, and an `AirbyteTracedException` of the fitting failure type
+    for a listing. An `AirbyteTracedException` of the storage itself passes as it is.
+
+    Args:
+        access: The storage, which does one attempt a call. Its `retried` is set.
+        policy: When to try again; `RetryPolicy()` if None.
+        logger: Told about retries.
+    """
+
+    def __init__(
+        self, access: StorageAccess, policy: RetryPolicy | None = None, logger: logging.Logger = LOGGER
+    ) -> None:
+        self.access = access
+        self.title = access.title
+        self.policy = policy or RetryPolicy()
+        self._logger = logger
+        access.retried = self._request
+
+    def files(
+        self,
+        prefix: str,
+        *,
+        recursive: bool = True,
+        enter: Callable[[str], bool] = anything,
+        wanted: Callable[[str], bool] = anything,
+    ) -> Iterator[Listed]:
+        """The wanted files, each uri once; a listing that breaks begins anew, and leaves out what was given before.
+
+        Memory grows with the files that were given only.
+        """
+        given: set[str] = set()
+        tries = Tries(self.policy)
+        furthest = 0
+        while True:
+            seen = 0
+            try:
+                for listed in self.access.files(prefix, recursive=recursive, enter=enter, wanted=wanted):
+                    seen += 1
+                    uri = listed.uri
+                    if wanted(uri) and uri not in given:
+                        given.add(uri)
+                        yield listed
+                return
+            except Exception as error:
+                if seen > furthest:
+                    furthest = seen
+                    tries.progressed()
+                self.pause(error, None, tries)
+
+    def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
+        """A content that resumes at the byte where it broke, always of one version."""
+        place = f"byte {start:,}" if start else None
+        inner = self._tried(lambda: self.access.open(uri, start, version), uri, place)
+        return _Resuming(self, uri, start, version, inner)
+
+    def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
+        """The ranges in one go; if that fails, one by one, each resumed where it broke."""
+        if not ranges:
+            return []
+        try:
+            return self.access.ranges(uri, ranges, version)
+        except Exception as error:
+            place = f"bytes {ranges[0][0]:,} to {ranges[-1][1]:,}"
+            self.pause(error, uri, Tries(self.policy), place)
+        parts = []
+        for start, end in ranges:
+            content = self.open(uri, start, version)
+            try:
+                parts.append(read_exactly(content, end - start))
+            finally:
+                content.close()
+        return parts
+
+    def info(self, uri: str) -> Listed:
+        """As the storage's own."""
+        return self._tried(lambda: self.access.info(uri), uri)
+
+    def handle(self, uri: str) -> BinaryIO | None:
+        """As the storage's own."""
+        return self._tried(lambda: self.access.handle(uri), uri)
+
+    def failure(self, error: BaseException, uri: str | None = None) -> Failure:
+        """What an exception of this access, or of the one behind it, means."""
+        if isinstance(error, FileAccessError):
+            return error.failure
+        if isinstance(error, _BrokenOff):
+            return Failure(Trouble.TEMPORARY, str(error))
+        return self.access.failure(error, uri)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.access.close()
+
+    def _request(self, request: Callable[[], T]) -> T:
+        """Run one request of a listing until it succeeds."""
+        return self._tried(request, None)
+
+    def _tried(self, call: Callable[[], T], uri: str | None, place: str | None = None) -> T:
+        tries = Tries(self.policy)
+        while True:
+            try:
+                return call()
+            except Exception as error:
+                self.pause(error, uri, tries, place)
+
+    def pause(
+        self, error: Exception, uri: str | None, tries: Tries, place: str | None = None, over: Event = _NEVER
+    ) -> None:
+        """Wait before the next attempt; raise if there is to be none.
+
+        Args:
+            error: Ended the attempt.
+            uri: The file, or None for a listing.
+            tries: Counts the attempts.
+            place: Where in the file, for messages.
+            over: Ends the wait.
+
+        Raises:
+            FileAccessError: No further attempt at a file.
+            AirbyteTracedException: No further attempt at a listing, or what the storage raised itself.
+        """
+        if isinstance(error, FileAccessError | AirbyteTracedException):
+            raise error
+        failure = self.failure(error, uri)
+        seconds = tries.next_wait(failure)
+        if place:
+            failure = replace(failure, reason=f"{failure.reason} (at {place})")
+        if seconds is not None:
+            self.tell(uri, failure, tries.failed + 1, seconds)
+            if wait(seconds, over):
+                return
+        if uri is not None:
+            raise FileAccessError(self.title, uri, failure) from error
+        message = f"{self.title} could not be listed: {failure.reason}.{_AFTERWARDS[failure.trouble]}"
+        raise AirbyteTracedException(
+            internal_message=message,
+            message=message,
+            failure_type=FAILURE_TYPES[failure.trouble],
+            exception=error,
+        ) from error
+
+    def tell(self, uri: str | None, failure: Failure, attempt: int, seconds: float) -> None:
+        """One line about a retry."""
+        what = "listing" if uri is None else f"file {uri}"
+        self._logger.info(f"{self.title}: {what}: {failure.reason}; attempt {attempt} in {seconds:.1f} s")
+
+
+class _BrokenOff(Exception):
+    """A body that is not to be read on, though the storage raised nothing."""
+
+
+class _Resuming(Content):
+    """The content of one version of a file, resumed where it breaks."""
+
+    def __init__(self, owner: RetryingAccess, uri: str, start: int, version: str | None, inner: Content) -> None:
+        self._owner = owner
+        self._uri = uri
+        self._at = start
+        self._inner: Content | None = inner
+        self.size = inner.size
+        self.version = inner.version
+        self._pinned = inner.version or version
+        self._over = Event()
+        self._most = FIRST_READ
+        self._waited = 0.0
+        self._got = 0
+        self._slow_spells = 0
+
+    def read(self, n: int) -> bytes:
+        """The next bytes."""
+        if self.size is not None:
+            n = min(n, self.size - self._at)  # a file that grows is given as it was when it was opened
+            if n <= 0:
+                return b""
+        tries: Tries | None = None
+        while True:
+            if self._over.is_set():
+                raise ValueError("read of a closed content")
+            try:
+                data = self._measured(min(n, self._most))
+                if not data and self.size is not None:
+                    raise _BrokenOff("its content ended before the announced length")
+                self._at += len(data)
+                return data
+            except Exception as error:
+                self._drop()
+                if self._owner.failure(error, self._uri).trouble is Trouble.CHANGED:
+                    raise self._changed() from error
+                tries = tries or Tries(self._owner.policy)
+                self._owner.pause(error, self._uri, tries, self._place(), self._over)
+
+    def stop(self) -> None:
+        """End a wait before the next attempt, and make no more attempts."""
+        self._over.set()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._over.set()
+        self._drop()
+
+    def _measured(self, n: int) -> bytes:
+        inner = self._inner or self._reopened()
+        began = time.monotonic()
+        data = inner.read(n)
+        took = time.monotonic() - began
+        self._most = max(FIRST_READ, int(len(data) * READ_SECONDS / took)) if took > 0 else n
+        self._waited += took
+        self._got += len(data)
+        policy = self._owner.policy
+        if self._got >= policy.slowest * policy.slow_after:
+            self._slow_spells = 0
+        elif self._waited < policy.slow_after:
+            return data
+        elif data:
+            self._slow_spells += 1
+            self._drop()
+        self._waited, self._got = 0.0, 0
+        return data
+
+    def _reopened(self) -> Content:
+        policy = self._owner.policy
+        if self._slow_spells:
+            slow = f"its content came slower than {policy.slowest:,} bytes a second for {policy.slow_after:g} seconds"
+            failure = Failure(Trouble.TEMPORARY, f"{slow} (at {self._place()})")
+            if self._slow_spells * policy.slow_after >= policy.seconds:
+                raise FileAccessError(self._owner.title, self._uri, failure)
+            self._owner.tell(self._uri, failure, self._slow_spells + 1, 0.0)
+        inner = self._owner.access.open(self._uri, self._at, self._pinned)
+        if _differ(inner.version, self._pinned) or _differ(inner.size, self.size):
+            inner.close()
+            raise self._changed()
+        self._most = FIRST_READ
+        self._inner = inner
+        return inner
+
+    def _changed(self) -> FileAccessError:
+        reason = f"it was changed while it was read (at {self._place()}); the next sync will read it as it is then"
+        return FileAccessError(self._owner.title, self._uri, Failure(Trouble.CHANGED, reason))
+
+    def _place(self) -> str:
+        return f"byte {self._at:,}" + (f" of {self.size:,}" if self.size is not None else "")
+
+    def _drop(self) -> None:
+        if self._inner is not None:
+            with suppress(Exception):  # it is broken, or not wanted any more
+                self._inner.close()
+            self._inner = None
+
+
+def _differ(one: object, other: object) -> bool:
+    return one is not None and other is not None and one != other
