@@ -1,0 +1,65 @@
+"""Files that archives give: their members, and what stands for an archive that cannot be listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, BinaryIO, Protocol
+
+from airbyte_cdk.sources.file_based.archives.errors import ArchiveError
+from airbyte_cdk.sources.file_based.storage_file import StorageFile
+
+
+class Entry(Protocol):
+    """Where a member is in its archive."""
+
+    @property
+    def place(self) -> int:
+        """Grows from member to member, in the order in which the archive holds them."""
+
+    def opened(self, member: ArchiveMember, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
+        """A handle on the member's content."""
+
+
+class ArchiveMember(StorageFile):
+    """One member of an archive.
+
+    `last_modified` and `version` are those of the archive: an archive that was replaced is read again whole. The times
+    within archives do not tell what changed; many tools write a constant, or the time of the original file. `size` is
+    that of the member's content.
+
+    Attributes:
+        archive: The archive, a `StorageFile`.
+        entry: Where the member is in it.
+    """
+
+    archive: Any
+    entry: Any
+
+    @property
+    def reading_order(self) -> tuple[str, int]:
+        """Sorts the members of one archive as it holds them: in this order a compressed tar is read only once."""
+        return self.archive.uri, self.entry.place
+
+    def opened(self, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
+        """A handle on the content, which is decompressed and checked while it is read; closing it closes the archive.
+
+        Raises:
+            ArchiveError: also when reading: the member is encrypted, damaged, cut off, or of a kind that is not known.
+            Exception: what the storage raises.
+        """
+        entry: Entry = self.entry
+        return entry.opened(self, open_stored)
+
+
+class BrokenArchive(StorageFile):
+    """Stands for an archive whose members cannot be listed, or not all of them; opening it says why.
+
+    Attributes:
+        reason: A clause that goes on from the archive's name.
+    """
+
+    reason: str
+
+    def opened(self, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
+        """Raises ArchiveError."""
+        raise ArchiveError(self.uri, self.reason)
