@@ -6,17 +6,20 @@ STAMP := .venv/.installed
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test bench clean
+.PHONY: help install servers demo check test bench clean
 
 help:  ## This list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
-	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check -e '.[file-based,fast,dev]'
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check -e '.[file-based,fast,s3,gcs,azure,sftp,http,dev]'
 	@touch $(STAMP)
 
 install: $(STAMP)  ## Set up .venv with the package, its extras and the tools
+
+servers:  ## The storage servers of the tests that pip cannot install: Azurite, sshd
+	@unit_tests/servers/install.sh
 
 demo: $(STAMP)  ## Read the files under examples/: discover, a full sync, an incremental one
 	@$(BIN)/python examples/demo.py
@@ -27,11 +30,11 @@ check: $(STAMP)  ## Style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check  ## Everything that CI runs
+test: check servers  ## Everything that CI runs
 	$(BIN)/pytest
 
 bench: $(STAMP)  ## Compare with the original and with DuckDB; downloads both into .bench/
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
 clean:  ## Remove .venv, .bench and the caches
-	rm -rf .venv .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf .venv .servers .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -11,7 +11,10 @@ from airbyte_cdk.sources.concurrent_source.cores import available_cores
 from airbyte_cdk.sources.file_based.file_based_source import FileBasedSource
 from airbyte_cdk.sources.file_based.file_cursor import DefaultFileBasedCursor
 from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader
-from airbyte_cdk.sources.file_based.storages import connect
+from airbyte_cdk.sources.file_based.storages import LOCAL, connect
+
+REMOTE_READERS = 8
+"""Files that are read at once from a storage behind a network."""
 
 
 class ProviderReader(FsspecStreamReader):
@@ -53,8 +56,7 @@ class SourceFiles(FileBasedSource):
         return cls(catalog=cls.read_catalog(path) if path else None)
 
     def max_workers(self) -> int:
-        """One a core, as parsing is CPU work, and two at least, so that one parses while one waits for its storage.
-
-        fsspec filesystems may be shared by threads.
-        """
-        return max(2, available_cores())
+        """For a local disk one a core, two at least, as parsing is CPU work; behind a network more, as they wait."""
+        provider = getattr(self.stream_reader.config, "provider", None)
+        here = provider is None or provider.storage in LOCAL
+        return max(2, available_cores()) if here else max(REMOTE_READERS, available_cores())

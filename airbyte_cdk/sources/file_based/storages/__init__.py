@@ -12,10 +12,18 @@ from typing import Any
 from pydantic.v1 import BaseModel
 
 STORAGES = {
+    "s3": "S3Options",
+    "gcs": "GcsOptions",
+    "azure": "AzureOptions",
+    "sftp": "SftpOptions",
+    "http": "HttpOptions",
     "local": "LocalOptions",
     "url": "UrlOptions",
 }
 """Name of the storage (its module here, and the constant `storage` of its options): its options model."""
+
+LOCAL = frozenset({"local"})
+"""Storages that answer at once, without a network."""
 
 
 def options_model(storage: str) -> type[BaseModel]:
@@ -28,7 +36,20 @@ def connect(options: Any) -> tuple[Any, str]:
     """The filesystem (fsspec) and the root path in it that the options name.
 
     Raises:
-        AirbyteTracedException: a config_error if the options cannot be used.
+        AirbyteTracedException: a config_error if the options cannot be used; a system_error if the storage's library is
+            not installed.
     """
-    connected: tuple[Any, str] = import_module(f"{__name__}.{options.storage}").connect(options)
+    try:
+        connected: tuple[Any, str] = import_module(f"{__name__}.{options.storage}").connect(options)
+    except ModuleNotFoundError as error:
+        from airbyte_cdk.models import FailureType
+        from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+        message = (
+            f"The storage `{options.storage}` needs the library {error.name}, which is not installed: "
+            f"pip install 'airbyte-cdk[{options.storage}]'"
+        )
+        raise AirbyteTracedException(
+            internal_message=message, message=message, failure_type=FailureType.system_error, exception=error
+        ) from error
     return connected

@@ -1,0 +1,28 @@
+"""Endpoints that a user writes, checked and made whole. Only the standard library: options models import this."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def checked_endpoint(text: str | None) -> str | None:
+    """The endpoint with its scheme (https unless another is given) and without a slash at its end; None for none.
+
+    Raises:
+        ValueError: It is no http(s) address of a server, or holds what does not belong there, such as a token. The
+            text is not repeated, as it may be secret.
+    """
+    text = (text or "").strip()
+    if not text:
+        return None
+    url = text if "://" in text else f"https://{text}"
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or any(ord(character) <= 32 for character in url):
+        raise ValueError("is no address of a server; write it as https://storage.example.com or http://127.0.0.1:9000")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be only the address of the server, without a user, a token or a query")
+    return url.rstrip("/")

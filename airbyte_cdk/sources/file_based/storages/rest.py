@@ -1,0 +1,239 @@
+"""What object stores have in common that are read over HTTP with `requests`."""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from airbyte_cdk.sources.file_based.access.storage_access import (
+    Content,
+    Failure,
+    Listed,
+    StorageAccess,
+    Trouble,
+    anything,
+)
+from airbyte_cdk.sources.file_based.storages.rest_failures import (
+    BrokenBody,
+    ChangedError,
+    NotThisStorage,
+    StatusError,
+    network_failure,
+    status_failure,
+)
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+"""Longest time without a single byte."""
+CONNECTIONS = 32
+"""Connections kept open to one server."""
+RANGES_AT_ONCE = 4
+PIECE_BYTES = 256 * 1024
+"""Most bytes of a body that one read asks the connection for."""
+
+S = TypeVar("S", bound=requests.Session)
+
+
+def tuned(session: S) -> S:
+    """`session` with room for parallel reads, with no retries of its own and no credentials but those it is given."""
+    adapter = HTTPAdapter(pool_connections=CONNECTIONS, pool_maxsize=CONNECTIONS, max_retries=0)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.auth = _as_it_is  # else ~/.netrc replaces the Authorization header
+    return session
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+class Body(Content):
+    """The rest of a file as the body of a response, byte by byte as it is stored.
+
+    Raises:
+        BrokenBody: The response does not begin at `start`.
+
+    Args:
+        response: With the status 200 or 206, its body not yet read.
+        start: The byte of the file that was asked for.
+        version: Of the content.
+    """
+
+    def __init__(self, response: requests.Response, start: int, version: str | None) -> None:
+        self._response = response
+        self.version = version
+        length = response.headers.get("Content-Length")
+        self._left = int(length) if length is not None else None
+        first = 0
+        self.size = self._left
+        if response.status_code == 206:
+            content_range = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+            first = int(content_range[1]) if content_range else -1
+            self.size = int(content_range[2]) if content_range and content_range[2] != "*" else None
+        if first != start:
+            response.close()
+            raise BrokenBody("the server did not answer with the range of bytes that it was asked for")
+
+    def read(self, n: int) -> bytes:
+        """As `Content.read`: what the connection has, without waiting for more."""
+        if self._left == 0:
+            return b""
+        # Content-Encoding is part of how the file is stored, and undone by the framework: sizes and offsets hold
+        data: bytes = self._response.raw.read1(min(n, PIECE_BYTES), decode_content=False)
+        if self._left is not None:
+            if not data:
+                raise BrokenBody(f"the body ended {self._left} bytes before its announced end")
+            self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """As `Content.close`. A connection whose body was read to its end is used again."""
+        self._response.close()
+
+
+class NothingLeft(Content):
+    """The content of a file from its end on."""
+
+    def __init__(self, listed: Listed) -> None:
+        self.size, self.version = listed.size, listed.version
+
+    def read(self, n: int) -> bytes:
+        """``b""``."""
+        return b""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Page(NamedTuple):
+    """One page of a listing.
+
+    Attributes:
+        files: Without markers of folders.
+        marker: Asks for the next page; None on the last one.
+    """
+
+    files: list[Listed]
+    marker: str | None
+
+
+class RestAccess(StorageAccess):
+    """Access to an object store over HTTP: its pages, bodies and failures; what it says is for the subclass.
+
+    Args:
+        title: As `StorageAccess.title`.
+        prefix: Files whose uri does not begin with it are not listed.
+        page_size: Files asked for in one page; None for as many as the storage gives.
+    """
+
+    _host_options = "`endpoint`"
+
+    def __init__(self, title: str, prefix: str, page_size: int | None) -> None:
+        self.title = title
+        self._prefix = prefix
+        self._page_size = page_size
+        self._answered = False
+
+    @abstractmethod
+    def _page(self, prefix: str, recursive: bool, marker: str | None) -> Page:
+        """One page of the listing below a prefix. Raises StatusError."""
+
+    @abstractmethod
+    def _get(self, uri: str, byte_range: str | None, version: str | None) -> requests.Response:
+        """The answer to a request for content. Raises StatusError, or ChangedError for another version."""
+
+    @abstractmethod
+    def _version(self, response: requests.Response) -> str | None:
+        """The version of the content in an answer."""
+
+    @abstractmethod
+    def _refusal(self, error: StatusError, uri: str | None) -> Failure | None:
+        """What a status means that is not the same for all storages."""
+
+    @abstractmethod
+    def _library_failure(self, error: BaseException) -> Failure | None:
+        """What an exception of the storage's library means, unless it is one of the network."""
+
+    def files(
+        self,
+        prefix: str,
+        *,
+        recursive: bool = True,
+        enter: Callable[[str], bool] = anything,
+        wanted: Callable[[str], bool] = anything,
+    ) -> Iterator[Listed]:
+        """As `StorageAccess.files`; the next page is fetched while one is consumed."""
+        if self._prefix.startswith(prefix):
+            prefix = self._prefix
+        elif not prefix.startswith(self._prefix):
+            return
+        ahead = ThreadPoolExecutor(1, thread_name_prefix="airbyte-page")
+        try:
+            page = self._asked(prefix, recursive, None)
+            while page.marker is not None:
+                coming = ahead.submit(self._asked, prefix, recursive, page.marker)
+                yield from page.files
+                page = coming.result()
+            yield from page.files
+        finally:
+            ahead.shutdown(wait=False, cancel_futures=True)
+
+    def _asked(self, prefix: str, recursive: bool, marker: str | None) -> Page:
+        return self.retried(lambda: self._page(prefix, recursive, marker))
+
+    def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
+        """As `StorageAccess.open`, by one request."""
+        try:
+            response = self._get(uri, f"bytes={start}-" if start else None, version)
+        except StatusError as error:
+            if error.status != 416:
+                raise
+            now = self.info(uri)
+            if now.size != start:
+                raise ChangedError(f"the file ends before byte {start}") from error
+            return NothingLeft(now)
+        return Body(response, start, self._version(response))
+
+    def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
+        """As `StorageAccess.ranges`, one request each, `RANGES_AT_ONCE` at once."""
+        if len(ranges) <= 1:
+            return [self._range(uri, start, end, version) for start, end in ranges]
+        with ThreadPoolExecutor(min(len(ranges), RANGES_AT_ONCE), thread_name_prefix="airbyte-range") as pool:
+            return list(pool.map(lambda part: self._range(uri, part[0], part[1], version), ranges))
+
+    def _range(self, uri: str, start: int, end: int, version: str | None) -> bytes:
+        if end <= start:
+            return b""
+        try:
+            response = self._get(uri, f"bytes={start}-{end - 1}", version)
+        except StatusError as error:
+            if error.status == 416:
+                return b""
+            raise
+        body = Body(response, start, None)
+        try:
+            return b"".join(iter(lambda: body.read(end - start), b""))
+        finally:
+            body.close()
+
+    def failure(self, error: BaseException, uri: str | None = None) -> Failure:
+        """As `StorageAccess.failure`."""
+        if isinstance(error, StatusError):
+            return self._refusal(error, uri) or status_failure(error)
+        if isinstance(error, ChangedError):
+            return Failure(Trouble.CHANGED, "the file was changed since it was listed")
+        if isinstance(error, NotThisStorage):
+            return Failure(Trouble.CONFIG, f"{error}; correct `endpoint`")
+        if isinstance(error, BrokenBody):
+            return Failure(Trouble.TEMPORARY, str(error))
+        return (
+            self._library_failure(error)
+            or network_failure(error, self._answered, self._host_options)
+            or Failure(Trouble.OTHER, f"an unexpected error ({type(error).__name__})")
+        )

@@ -1,0 +1,245 @@
+"""Listing and reading a bucket, one attempt a call."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from datetime import UTC
+from itertools import islice
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError, IncompleteReadError
+
+from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, Listed, StorageAccess, anything
+from airbyte_cdk.sources.file_based.storages import s3_client
+from airbyte_cdk.sources.file_based.storages.s3_failures import S3Failures, has_expired, status_of
+from airbyte_cdk.sources.file_based.storages.s3_listing import listed, whole
+
+if TYPE_CHECKING:
+    from airbyte_cdk.sources.file_based.storages.s3 import S3Options
+
+THREADS = 16
+"""Requests of one access that run beside those of its callers: pages of listings, and ranges."""
+GAP = 128 * 1024
+"""Bytes between two ranges that are read along, as that is quicker than a request of its own."""
+PART = 16 * 1024 * 1024
+"""Bytes of one range request. A connection to AWS gives less than 100 MB/s; longer ranges use several."""
+
+
+class S3Access(StorageAccess):
+    """The objects of a bucket; their keys are the uris, exactly.
+
+    The version of an object is its ETag. Nothing is sent before the first use.
+
+    Args:
+        options: Bucket, credentials and the rest.
+    """
+
+    def __init__(self, options: S3Options) -> None:
+        self.title = f"S3 bucket {options.bucket}"
+        self._options = options
+        self._fixed = {"Bucket": options.bucket, **({"RequestPayer": "requester"} if options.requester_pays else {})}
+        self._lock = Lock()
+        self._client: Any = None
+        self._renewed = False
+        self._threads: ThreadPoolExecutor | None = None
+
+    def files(
+        self,
+        prefix: str,
+        *,
+        recursive: bool = True,
+        enter: Callable[[str], bool] = anything,
+        wanted: Callable[[str], bool] = anything,
+    ) -> Iterator[Listed]:
+        """The objects whose key begins with `prefix` and with the prefix of the options; not the markers of folders."""
+        own = self._options.prefix
+        if not (prefix.startswith(own) or own.startswith(prefix)):
+            return
+        asked = {"Prefix": max(prefix, own, key=len), "EncodingType": "url"}
+        if not recursive:
+            asked["Delimiter"] = "/"
+
+        def page(token: str | None) -> Future[bytes]:
+            more = asked if token is None else {**asked, "ContinuationToken": token}
+            return self._submit(self.retried, lambda: whole(self._call("list_objects_v2", **more)["Body"]))
+
+        yield from listed(page)
+
+    def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
+        """The bytes of an object from `start` on."""
+        try:
+            answer = self._get(uri, f"bytes={start}-" if start else None, version)
+        except ClientError as error:
+            if start and status_of(error) == 416:
+                now = self._info(uri, version)
+                return _Nothing(now.size, now.version)
+            raise
+        if start:
+            _, size = _content_range(answer, start)
+        else:
+            size = answer["ContentLength"]
+        return _Body(answer, size)
+
+    def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
+        """The bytes of each range, read by several requests at once; near ones are read by one."""
+        spans = joined(ranges)
+        parts = [(at, min(at + PART, end)) for start, end in spans for at in range(start, end, PART)]
+        if len(parts) == 1:
+            blocks = [self._part(uri, version, *parts[0])]
+        else:
+            coming = [self._submit(self._part, uri, version, *part) for part in parts]
+            try:
+                blocks = [block.result() for block in coming]
+            finally:
+                for block in coming:
+                    block.cancel()
+        rest = iter(blocks)
+        texts = [b"".join(islice(rest, -(-(end - start) // PART))) for start, end in spans]
+        starts = [start for start, _ in spans]
+        found = []
+        for start, end in ranges:
+            at = bisect_right(starts, start) - 1
+            found.append(texts[at][start - starts[at] : end - starts[at]] if end > start else b"")
+        return found
+
+    def _part(self, uri: str, version: str | None, start: int, end: int) -> bytes:
+        try:
+            answer = self._get(uri, f"bytes={start}-{end - 1}", version)
+        except ClientError as error:
+            if status_of(error) == 416:
+                return b""  # the file ends before
+            raise
+        expected, _ = _content_range(answer, start)
+        data: bytes = answer["Body"].read()
+        if len(data) != expected:
+            raise IncompleteReadError(actual_bytes=len(data), expected_bytes=expected)
+        return data
+
+    def _get(self, uri: str, byte_range: str | None, version: str | None) -> dict[str, Any]:
+        asked = {"Key": uri, **_if_match(version)}
+        if byte_range:
+            asked["Range"] = byte_range
+        return self._call("get_object", **asked)
+
+    def info(self, uri: str) -> Listed:
+        """Size, time and ETag of an object."""
+        return self._info(uri, None)
+
+    def _info(self, uri: str, version: str | None) -> Listed:
+        head = self._call("head_object", Key=uri, **_if_match(version))
+        modified = head["LastModified"].astimezone(UTC).replace(tzinfo=None)
+        return Listed(uri, head["ContentLength"], modified, _version(head))
+
+    def failure(self, error: BaseException, uri: str | None = None) -> Failure:
+        """What an error of botocore, or of S3, means."""
+        return S3Failures(self._options, self._renewed).understood(error, uri)
+
+    def close(self) -> None:
+        """Close the connections and end the threads; both come back on demand."""
+        with self._lock:
+            client, self._client = self._client, None
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False)
+        if client is not None:
+            client.close()
+
+    def _call(self, operation: str, **asked: Any) -> dict[str, Any]:
+        client = self._connected()
+        try:
+            answer: dict[str, Any] = getattr(client, operation)(**self._fixed, **asked)
+        except ClientError as error:
+            if self._renewed and has_expired(error):
+                with self._lock:
+                    if self._client is client:
+                        self._client = None  # the next attempt fetches new credentials, whatever their expiry says
+            raise
+        return answer
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client, self._renewed = s3_client.connect(self._options)
+            return self._client
+
+    def _submit(self, call: Callable[..., bytes], *args: Any) -> Future[bytes]:
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
+            return self._threads.submit(call, *args)
+
+
+class _Body(Content):
+    """The body of an answer."""
+
+    def __init__(self, answer: dict[str, Any], size: int) -> None:
+        self.size = size
+        self.version = _version(answer)
+        self._left = answer["ContentLength"]
+        self._opened = ExitStack()
+        # the response of urllib3: it gives what has arrived, where the one of botocore waits for all that is asked for
+        self._response = self._opened.enter_context(answer["Body"])
+
+    def read(self, n: int) -> bytes:
+        data: bytes = self._response.read1(n)
+        self._left -= len(data)
+        if not data and self._left:
+            raise IncompleteReadError(actual_bytes=self.size - self._left, expected_bytes=self.size)
+        return data
+
+    def stop(self) -> None:
+        with suppress(ValueError, RuntimeError, OSError):  # it has been read to its end, or closed
+            self._response.shutdown()
+
+    def close(self) -> None:
+        self._opened.close()
+
+
+class _Nothing(Content):
+    """What there is behind the last byte."""
+
+    def __init__(self, size: int | None, version: str | None) -> None:
+        self.size = size
+        self.version = version
+
+    def read(self, n: int) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        pass
+
+
+def joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges that hold all of `ranges`: in order, apart from each other by more than `GAP`, none empty."""
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted((start, end) for start, end in ranges if end > start):
+        if spans and start - spans[-1][1] <= GAP:
+            spans[-1] = spans[-1][0], max(end, spans[-1][1])
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _if_match(version: str | None) -> dict[str, str]:
+    return {} if version is None else {"IfMatch": f'"{version}"'}
+
+
+def _version(answer: dict[str, Any]) -> str | None:
+    etag: str | None = answer.get("ETag")
+    return etag.strip('"') if etag else None
+
+
+def _content_range(answer: dict[str, Any], start: int) -> tuple[int, int]:
+    """Bytes of an answer to a range request, and of the whole object."""
+    text = answer.get("ContentRange", "")
+    unit, _, rest = text.partition(" ")
+    span, _, size = rest.partition("/")
+    first, _, last = span.partition("-")
+    if unit != "bytes" or first != str(start):
+        answer["Body"].close()
+        raise OSError(f"the server did not give the range of bytes that was asked for, but {text or 'the whole file'}")
+    return int(last) + 1 - start, int(size)

@@ -1,0 +1,278 @@
+"""What the errors of botocore and of S3 mean, in words for whoever configures the source.
+
+Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore import exceptions as boto
+from urllib3.exceptions import HTTPError
+
+from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
+from airbyte_cdk.sources.file_based.storages.s3_listing import ListingError
+
+if TYPE_CHECKING:
+    from airbyte_cdk.sources.file_based.storages.s3 import S3Options
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
+_BUSY = {
+    "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
+    "RequestThrottledException", "RequestLimitExceeded", "BandwidthLimitExceeded", "RequestTimeout",
+    "RequestTimeoutException", "InternalError", "InternalFailure", "ServiceUnavailable", "OperationAborted",
+    "PriorRequestNotComplete", "EC2ThrottledException", "IncompleteBody", "ServerNotInitialized",
+}  # fmt: skip
+_REGION = {
+    "PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+}  # fmt: skip
+_DENIED = {
+    "AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AccountProblem", "UnauthorizedAccess", "Forbidden",
+    "UnauthorizedOperation", "InvalidPayer",
+}  # fmt: skip
+_MISSING = {"NoSuchKey", "NoSuchVersion", "NotFound"}
+_NETWORK = (
+    boto.HTTPClientError,
+    boto.ConnectionError,
+    boto.IncompleteReadError,
+    boto.MetadataRetrievalError,
+    HTTPError,
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
+)
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.SSOError,
+    boto.ProfileNotFound,
+    boto.ConfigParseError,
+    boto.ConfigNotFound,
+    boto.UnknownCredentialError,
+    boto.InvalidConfigError,
+)
+
+
+def status_of(error: boto.ClientError) -> int:
+    """The HTTP status of an answer that is an error; 0 if there is none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def code_of(error: boto.ClientError) -> str:
+    """The error code of S3; an answer without a body (to HEAD) has its status instead."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def has_expired(error: boto.ClientError) -> bool:
+    """Whether the storage refuses the session token as too old."""
+    return code_of(error) in _EXPIRED
+
+
+class S3Failures:
+    """Explains errors to a user who has filled in `options`.
+
+    Args:
+        options: What the reasons speak of.
+        renewed: Whether the credentials can be renewed once they expire.
+    """
+
+    def __init__(self, options: S3Options, renewed: bool) -> None:
+        self._options = options
+        self._renewed = renewed
+
+    def understood(self, error: BaseException, uri: str | None) -> Failure:
+        """What `error` means; `uri` is the object that was asked for, None for a listing."""
+        if isinstance(error, ListingError):
+            return Failure(error.trouble, error.reason)
+        if isinstance(error, boto.ClientError):
+            if error.operation_name == "AssumeRole":
+                return self._role_refused(error)
+            return self._refused(error, uri)
+        if isinstance(error, boto.SSLError):
+            return self._no_tls(error)
+        if isinstance(error, _NO_CREDENTIALS):
+            return self._no_credentials(error)
+        if isinstance(error, _NETWORK):
+            return self._unreachable(error)
+        if isinstance(error, boto.ParamValidationError):
+            return self._no_parameter(error)
+        if isinstance(error, boto.BotoCoreError) and "egion" in type(error).__name__:
+            return Failure(Trouble.CONFIG, "the option `region_name` is no name of a region")
+        return Failure(Trouble.OTHER, f"{type(error).__name__}: {error}")
+
+    def _refused(self, error: boto.ClientError, uri: str | None) -> Failure:
+        """An answer of the storage that is an error."""
+        code, status = code_of(error), status_of(error)
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        key, secret, token = self._credential_names()
+        if code in _EXPIRED:
+            if self._renewed:
+                return Failure(Trouble.TEMPORARY, "the session has expired and is being renewed")
+            return Failure(Trouble.CONFIG, f"the session has expired: {token} must be renewed")
+        if code in _BUSY or status == 429 or (status >= 500 and status != 501):
+            reason = f"the storage is busy or out of order ({status if code == str(status) else f'{status} {code}'})"
+            return Failure(Trouble.TEMPORARY, reason, _seconds(headers.get("retry-after")))
+        if code in _REGION or status in (301, 302, 307, 308):
+            return self._elsewhere(error, headers)
+        if code == "NoSuchBucket" or (status == 404 and uri is None):
+            return self._no_bucket("does not exist")
+        if code == "InvalidBucketName":
+            return self._no_bucket("is no name that a bucket can have")
+        if code in _MISSING or status == 404 or headers.get("x-amz-delete-marker") == "true":
+            return Failure(Trouble.MISSING, "there is no such object")
+        if code == "PreconditionFailed" or status == 412:
+            return Failure(Trouble.CHANGED, "the object has been replaced since it was listed")
+        if code == "InvalidAccessKeyId":
+            return Failure(Trouble.CONFIG, f"the storage does not know the access key: correct {key}")
+        if code == "SignatureDoesNotMatch":
+            return Failure(Trouble.CONFIG, f"the secret does not fit the access key: correct {secret}")
+        if code in ("InvalidToken", "InvalidClientTokenId"):
+            return Failure(Trouble.CONFIG, f"the session token is not valid: correct {token}")
+        if code == "RequestTimeTooSkewed":
+            return Failure(
+                Trouble.CONFIG,
+                f"the clock of this machine is wrong, it must be set (the storage's clock says {headers.get('date')})",
+            )
+        if code == "InvalidObjectState":
+            return Failure(
+                Trouble.CONFIG,
+                "the object is archived and must be restored before it can be read; or leave it out of the globs",
+            )
+        if code in _DENIED or status in (401, 403):
+            return self._denied(uri)
+        if status in (405, 501):
+            return Failure(
+                Trouble.CONFIG, f"the server does not know this request ({status}): correct the option `endpoint`"
+            )
+        return Failure(Trouble.OTHER, f"the storage answered {status} {code}: {error.response['Error'].get('Message')}")
+
+    def _role_refused(self, error: boto.ClientError) -> Failure:
+        code, status = code_of(error), status_of(error)
+        if code in _BUSY or status == 429 or status >= 500:
+            return Failure(Trouble.TEMPORARY, f"the role cannot be assumed now ({code})")
+        if code in _EXPIRED:
+            return Failure(Trouble.CONFIG, "the credentials of this machine, which assume the role, have expired")
+        if code in ("InvalidClientTokenId", "SignatureDoesNotMatch", "InvalidAccessKeyId"):
+            return Failure(Trouble.CONFIG, "the credentials of this machine, which assume the role, are not valid")
+        return Failure(
+            Trouble.CONFIG,
+            f"the role cannot be assumed ({code}): correct the options `role_arn` and `external_id`, or let the "
+            "role's trust policy name the identity of this machine",
+        )
+
+    def _no_parameter(self, error: boto.ParamValidationError) -> Failure:
+        """What botocore itself refuses to send."""
+        text = str(error)
+        if "ucket" in text:
+            return self._no_bucket("is no name that a bucket can have")
+        for parameter, option in (("RoleArn", "role_arn"), ("ExternalId", "external_id")):
+            if parameter in text:
+                return Failure(Trouble.CONFIG, f"the option `{option}` is too short")
+        return Failure(Trouble.OTHER, "the request cannot be sent: its parameters are not valid")
+
+    def _denied(self, uri: str | None) -> Failure:
+        right = "s3:ListBucket on the bucket" if uri is None else "s3:GetObject on the object"
+        if self._options.credentials.auth_type == "anonymous":
+            reason = f"access is denied: it is not public ({right}); set the option `credentials`"
+        else:
+            reason = f"access is denied: the identity of the option `credentials` needs the permission {right}"
+        if not self._options.requester_pays:
+            reason += ", or the bucket wants the option `requester_pays`"
+        return Failure(Trouble.CONFIG, reason)
+
+    def _elsewhere(self, error: boto.ClientError, headers: dict[str, str]) -> Failure:
+        region = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
+        if region:
+            return Failure(Trouble.CONFIG, f"the bucket is in region {region}: set the option `region_name` to it")
+        target = urlsplit(headers.get("location", ""))
+        where = f"at {target.scheme}://{target.hostname}" if target.scheme and target.hostname else "elsewhere"
+        return Failure(
+            Trouble.CONFIG,
+            f"the bucket is to be asked for {where}: correct the options `region_name`, `endpoint` and "
+            "`addressing_style`",
+        )
+
+    def _no_bucket(self, what: str) -> Failure:
+        return Failure(Trouble.CONFIG, f"the bucket {self._options.bucket} {what}: correct the option `bucket`")
+
+    def _no_credentials(self, error: BaseException) -> Failure:
+        if isinstance(error, boto.NoCredentialsError):
+            return Failure(
+                Trouble.CONFIG,
+                "this machine has no AWS credentials: choose another kind of `credentials`, or give it some",
+            )
+        return Failure(Trouble.CONFIG, f"the AWS credentials of this machine cannot be used: {error}")
+
+    def _no_tls(self, error: BaseException) -> Failure:
+        text = str(error)
+        if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
+            return Failure(
+                Trouble.CONFIG, f"{self._host()} does not speak https: write http:// in the option `endpoint`"
+            )
+        if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
+            return Failure(
+                Trouble.CONFIG,
+                f"the certificate of {self._host()} is not trusted: correct the option `endpoint`, or let this machine "
+                "trust it (environment variable AWS_CA_BUNDLE)",
+            )
+        return Failure(Trouble.TEMPORARY, f"the encrypted connection to {self._host()} failed")
+
+    def _unreachable(self, error: BaseException) -> Failure:
+        option = "endpoint" if self._options.endpoint else "region_name"
+        causes = list(_causes(error))
+        if any(isinstance(c, socket.gaierror) or type(c).__name__ == "NameResolutionError" for c in causes):
+            return Failure(
+                Trouble.TEMPORARY, f"the name {self._host()} cannot be resolved (the option `{option}`, or the network)"
+            )
+        if isinstance(error, boto.ProxyConnectionError):
+            return Failure(Trouble.TEMPORARY, "the proxy of this machine (HTTPS_PROXY) cannot be reached")
+        if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
+            return Failure(
+                Trouble.TEMPORARY, f"{self._host()} cannot be reached (the option `{option}`, or the network)"
+            )
+        if isinstance(error, boto.IncompleteReadError | boto.ResponseStreamingError | HTTPError):
+            return Failure(Trouble.TEMPORARY, "the connection broke in the middle of the content")
+        return Failure(Trouble.TEMPORARY, f"the connection failed ({type(error).__name__})")
+
+    def _host(self) -> str:
+        return (urlsplit(self._options.endpoint).netloc if self._options.endpoint else "") or "the server of AWS"
+
+    def _credential_names(self) -> tuple[str, str, str]:
+        """What to call the access key, its secret and its token."""
+        if self._options.credentials.auth_type == "iam_user":
+            return (
+                "the option `aws_access_key_id`",
+                "the option `aws_secret_access_key`",
+                "the option `aws_session_token`",
+            )
+        if self._options.credentials.auth_type == "iam_role":
+            elsewhere = "the option `endpoint` (it does not know keys of the option `role_arn`)"
+            return elsewhere, elsewhere, elsewhere
+        machine = "the AWS credentials of this machine"
+        return machine, machine, f"the token in {machine}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from: botocore keeps the error of urllib3 in its arguments."""
+    current: BaseException | None = error
+    for _ in range(8):
+        if current is None:
+            return
+        yield current
+        kwargs = getattr(current, "kwargs", None) or {}
+        inner = kwargs.get("error")
+        current = inner if isinstance(inner, BaseException) else current.__cause__ or current.__context__
+
+
+def _seconds(text: str | None) -> float | None:
+    """Seconds of a header `Retry-After`; None for a date or nonsense."""
+    try:
+        return max(float(text), 0.0) if text else None
+    except ValueError:
+        return None

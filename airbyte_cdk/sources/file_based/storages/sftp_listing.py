@@ -1,0 +1,286 @@
+"""Walks the folders of an SFTP server, many at once over one connection."""
+
+from __future__ import annotations
+
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from airbyte_cdk.sources.file_based.access.storage_access import Listed, Trouble
+from airbyte_cdk.sources.file_based.storages.sftp_errors import (
+    NO_SUCH_FILE,
+    PERMISSION_DENIED,
+    SftpError,
+    StatusError,
+    printable,
+)
+from airbyte_cdk.sources.file_based.storages.sftp_session import Attributes, Entry, Reply, SftpSession
+
+FOLDERS_AT_ONCE = 64
+"""Folders that are being listed at the same time: the server always has work while answers travel."""
+MOST_ASKED = 16
+"""Requests for entries of one folder that are under way at once, of about 100 entries each."""
+
+
+MOST_LINKS = 40
+"""As Linux has it: more of them in one path are a circle."""
+
+
+class _Folder:
+    """One folder on its way through the listing.
+
+    Attributes:
+        uri: Its uri with a slash at the end; ``""`` for the root.
+        path: Its path on the server.
+        real: That path with all links followed.
+        above: The real paths of the folders on the way to it.
+    """
+
+    def __init__(self, uri: str, path: bytes, real: bytes, above: frozenset[bytes]) -> None:
+        self.uri = uri
+        self.path = path
+        self.real = real
+        self.above = above
+        self.opening: Reply | None = None
+        self.handle = b""
+        self.asked: deque[Reply] = deque()
+        self.asking = 2  # one for the entries of a small folder, one for its end
+
+
+class _Wanted(NamedTuple):
+    prefix: str
+    recursive: bool
+    enter: Callable[[str], bool]
+    file: Callable[[str], bool]
+
+
+def listing(
+    session: SftpSession,
+    root: bytes,
+    prefix: str,
+    recursive: bool,
+    enter: Callable[[str], bool],
+    wanted: Callable[[str], bool],
+) -> Iterator[Listed]:
+    """The files below `root` whose uri begins with `prefix`; see `StorageAccess.files`.
+
+    Links are followed, but not out of the root, and not to a folder that was passed on the way to them. Files and
+    folders that go away meanwhile are left out.
+
+    Args:
+        root: Real path of the root.
+
+    Raises:
+        SftpError: A folder cannot be listed.
+    """
+    rules = _Wanted(prefix, recursive, enter, wanted)
+    start = _start(session, root, prefix)
+    waiting = [start] if start is not None else []
+    active: deque[_Folder] = deque()
+    try:
+        while waiting or active:
+            while waiting and len(active) < FOLDERS_AT_ONCE:
+                folder = waiting.pop()
+                folder.opening = session.opendir(folder.path)
+                active.append(folder)
+            folder = active.popleft()
+            if folder.opening is not None:
+                if _opened(session, folder):
+                    active.append(folder)
+                continue
+            entries = _next_entries(session, folder)
+            if not entries:
+                session.release(folder.handle)
+                continue
+            active.append(folder)
+            files, folders = _sorted_out(session, root, folder, entries, rules)
+            waiting.extend(folders)
+            yield from files
+    finally:
+        with suppress(SftpError):
+            for folder in active:
+                if folder.handle:
+                    session.release(folder.handle)
+
+
+def _start(session: SftpSession, root: bytes, prefix: str) -> _Folder | None:
+    """The deepest folder that holds all files with the prefix; None if there is none."""
+    names = prefix.split("/")[:-1]
+    if not can_be(names):
+        return None
+    folder = _Folder("", root, root, frozenset())
+    paths = [joined(root, "/".join(names[: i + 1])) for i in range(len(names))]
+    replies = [
+        (name, path, session.realpath(path), session.stat(path)) for name, path in zip(names, paths, strict=True)
+    ]
+    for name, path, real_reply, stat_reply in replies:
+        try:
+            attributes = session.attributes(stat_reply)
+            real = _real(session, folder, path, session.path(real_reply))
+        except StatusError as error:
+            if error.code == NO_SUCH_FILE:
+                return None
+            raise _not_listed(error, f"{folder.uri}{name}") from error
+        if not stat.S_ISDIR(attributes.mode or 0):
+            return None
+        below = _below(folder, name, path, real, root)
+        if below is None:
+            return None
+        folder = below
+    return folder
+
+
+def _real(session: SftpSession, folder: _Folder, path: bytes, given: bytes) -> bytes:
+    """The real path of an entry of a folder, also if the server's own answer does not follow links."""
+    if given != path:
+        return given
+    real, names, links = folder.real, deque([path.rpartition(b"/")[2]]), 0
+    while names:
+        name = names.popleft()
+        if name in (b"", b"."):
+            continue
+        if name == b"..":
+            real = real.rpartition(b"/")[0] or b"/"
+            continue
+        inside = real.rstrip(b"/") + b"/" + name
+        try:
+            target = session.path(session.readlink(inside))
+        except StatusError:
+            real = inside  # it is no link
+            continue
+        links += 1
+        if links > MOST_LINKS:
+            raise StatusError(NO_SUCH_FILE, "")
+        if target.startswith(b"/"):
+            real = b"/"
+        names.extendleft(reversed(target.split(b"/")))
+    return real
+
+
+def _below(folder: _Folder, name: str, path: bytes, real: bytes, root: bytes) -> _Folder | None:
+    """A folder in a folder, unless it lies outside of the root or leads in a circle."""
+    above = folder.above | {folder.real}
+    if real in above or not within(real, root):
+        return None
+    return _Folder(f"{folder.uri}{name}/", path, real, above)
+
+
+def _opened(session: SftpSession, folder: _Folder) -> bool:
+    """Begin with the entries; False if the folder is gone."""
+    assert folder.opening is not None
+    try:
+        folder.handle = session.handle(folder.opening)
+    except StatusError as error:
+        if error.code == NO_SUCH_FILE and folder.uri:
+            return False
+        raise _not_listed(error, folder.uri) from error
+    folder.opening = None
+    folder.asked.extend(session.readdir(folder.handle) for _ in range(folder.asking))
+    return True
+
+
+def _next_entries(session: SftpSession, folder: _Folder) -> Sequence[Entry]:
+    try:
+        entries = session.entries(folder.asked.popleft())
+    except StatusError as error:
+        raise _not_listed(error, folder.uri) from error
+    if entries:
+        folder.asking = min(folder.asking + 1, MOST_ASKED)
+        folder.asked.extend(session.readdir(folder.handle) for _ in range(folder.asking - len(folder.asked)))
+    return entries
+
+
+def _sorted_out(
+    session: SftpSession, root: bytes, folder: _Folder, entries: Sequence[Entry], rules: _Wanted
+) -> tuple[list[Listed], list[_Folder]]:
+    """Of the entries of one folder: the files that are asked for, and the folders to go into."""
+    files: list[Listed] = []
+    folders: list[_Folder] = []
+    unclear: list[tuple[str, bytes, Reply, Reply]] = []
+    base = folder.path.rstrip(b"/") + b"/"
+    for raw, attributes in entries:
+        if raw in (b".", b".."):
+            continue
+        name = raw.decode("utf-8", "surrogateescape")
+        uri = folder.uri + name
+        if not uri.startswith(rules.prefix):
+            continue
+        mode = attributes.mode
+        if mode is not None and stat.S_ISREG(mode) and attributes.modified is not None and attributes.size is not None:
+            files.append(listed(uri, attributes))
+        elif mode is not None and stat.S_ISDIR(mode):
+            if rules.recursive and rules.enter(uri):
+                below = _below(folder, name, base + raw, folder.real.rstrip(b"/") + b"/" + raw, root)
+                if below is not None:
+                    folders.append(below)
+        elif mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            continue  # a pipe, a socket or a device
+        elif rules.file(uri) or (rules.recursive and rules.enter(uri)):
+            path = base + raw
+            unclear.append((name, path, session.stat(path), session.realpath(path)))
+    for name, path, stat_reply, real_reply in unclear:
+        uri = folder.uri + name
+        try:
+            real = _real(session, folder, path, session.path(real_reply))
+            if not within(real, root):
+                continue
+            attributes = session.attributes(stat_reply)
+        except StatusError as error:
+            if error.code == NO_SUCH_FILE:
+                continue  # gone meanwhile, or a link to nothing
+            raise _not_listed(error, uri) from error
+        if stat.S_ISREG(attributes.mode or 0):
+            files.append(listed(uri, attributes))
+        elif stat.S_ISDIR(attributes.mode or 0) and rules.recursive and rules.enter(uri):
+            below = _below(folder, name, path, real, root)
+            if below is not None:
+                folders.append(below)
+    return files, folders
+
+
+def _not_listed(error: StatusError, uri: str) -> SftpError:
+    what = f"{printable(uri.rstrip('/'))} below the option `root`" if uri else "the folder of the option `root`"
+    if error.code == NO_SUCH_FILE:
+        return SftpError(Trouble.CONFIG, f"{what} does not exist")
+    if error.code == PERMISSION_DENIED:
+        return SftpError(
+            Trouble.CONFIG,
+            f"{what} may not be listed by the user of the option `username`: {error.failure.reason}. Give that user "
+            "the right to, or choose globs that do not lead there",
+        )
+    return SftpError(error.failure.trouble, f"{what} cannot be listed: {error.failure.reason}")
+
+
+def listed(uri: str, attributes: Attributes) -> Listed:
+    """A file as listings give it.
+
+    Raises:
+        SftpError: The server does not tell its size or time.
+    """
+    if attributes.size is None or attributes.modified is None:
+        raise SftpError(Trouble.OTHER, f"the server does not tell size and time of {printable(uri)}")
+    modified = datetime.fromtimestamp(attributes.modified, UTC).replace(tzinfo=None)
+    return Listed(uri, attributes.size, modified, version(attributes))
+
+
+def version(attributes: Attributes) -> str:
+    """Changes with the content, as far as SFTP can tell: time in whole seconds, and size."""
+    return f"{attributes.modified}-{attributes.size}"
+
+
+def can_be(names: Sequence[str]) -> bool:
+    """Whether a uri can have these parts: any name that a folder can hold."""
+    return not any(name in ("", ".", "..") for name in names)
+
+
+def joined(root: bytes, uri: str) -> bytes:
+    """The path on the server of a uri."""
+    return root.rstrip(b"/") + b"/" + uri.encode("utf-8", "surrogateescape")
+
+
+def within(real: bytes, root: bytes) -> bool:
+    """Whether a real path is `root` or lies below it."""
+    return real == root or real.startswith(root.rstrip(b"/") + b"/")
