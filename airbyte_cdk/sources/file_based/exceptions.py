@@ -12,7 +12,8 @@ BaseFileBasedSourceError            a reason from `FileBasedSourceError`, and wh
     UndefinedParserError            no parser is registered for the format
     StopSyncPerValidationPolicy     a record does not fit the schema, and the stream is to stop then
     ErrorListingFiles               the storage cannot be listed
-    DuplicatedFilesError            two raw files would get the same name
+    RawFilePathError                a raw file has a path that its copy cannot have
+    DuplicatedFilesError            two raw files would get the same name; shown to the user as it is, too
 AirbyteTracedException              shown to the user as it is
     CustomFileBasedException        a connector's own message
         FileSizeLimitError          a raw file is too large to be copied
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
-    from airbyte_cdk.models import AirbyteMessage
+    from airbyte_cdk.models import AirbyteMessage, FailureType
 
 
 class FileBasedSourceError(Enum):
@@ -134,26 +135,49 @@ class ErrorListingFiles(BaseFileBasedSourceError):
     """The storage cannot be listed."""
 
 
-class DuplicatedFilesError(BaseFileBasedSourceError):
-    """Two raw files would get the same name.
+class RawFilePathError(BaseFileBasedSourceError):
+    """A raw file has a path that its copy cannot have. Somebody must rename it, or leave it out."""
+
+    @property
+    def failure_type(self) -> FailureType:
+        """Who must act: the user."""
+        from airbyte_cdk.models import FailureType
+
+        return FailureType.config_error
+
+
+class DuplicatedFilesError(BaseFileBasedSourceError, AirbyteTracedException):
+    """Two raw files would get the same name. Traced as a config_error.
 
     Args:
-        duplicated_files_names: Mappings from base name to the paths that have it.
+        duplicated_files_names: Mappings from base name to the paths that have it. The text has the first
+            `LISTED_NAMES` names, and the first `LISTED_PATHS` paths of each.
         context: `stream`, and more.
     """
 
+    LISTED_NAMES = 20
+    LISTED_PATHS = 20
+
     def __init__(self, duplicated_files_names: Iterable[Mapping[str, Sequence[str]]], **context: Any) -> None:
-        stream = context.get("stream")
-        found = "".join(
-            f"\n\n{len(paths)} duplicates found for file name {name}:" + "".join(f"\n - {path}" for path in paths)
-            for names in duplicated_files_names
-            for name, paths in names.items()
-        )
+        from airbyte_cdk.models import FailureType
+
+        found = [(name, paths) for names in duplicated_files_names for name, paths in names.items()]
+        listed = "".join(self._listed(name, paths) for name, paths in found[: self.LISTED_NAMES])
+        if len(found) > self.LISTED_NAMES:
+            listed += f"\n\nand {len(found) - self.LISTED_NAMES} more names"
         super().__init__(
-            f"Files of stream {stream} have the same name, and directories are not kept, so one copy would replace the "
-            f"other. Turn on the keeping of directories, or rename or remove the files.{found}\n\n",
+            f"Files of stream {context.get('stream')} have the same name, and directories are not kept, so one copy "
+            f"would replace the other. Turn on the keeping of directories, or rename or remove the files.{listed}\n\n",
             **context,
         )
+        self.message = self.internal_message
+        self.failure_type = FailureType.config_error
+
+    def _listed(self, name: str, paths: Sequence[str]) -> str:
+        lines = [f"\n\n{len(paths)} duplicates found for file name {name}:", *paths[: self.LISTED_PATHS]]
+        if len(paths) > self.LISTED_PATHS:
+            lines.append(f"and {len(paths) - self.LISTED_PATHS} more")
+        return "\n - ".join(lines)
 
 
 class CustomFileBasedException(AirbyteTracedException):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airbyte_cdk.models import (
+    AirbyteCatalog,
     AirbyteMessage,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
@@ -159,8 +160,11 @@ class FileBasedSource(AbstractSource, ABC):
 
     def _check_stream(self, stream: Any, logger: logging.Logger) -> str | None:
         """What is wrong with one stream, or None."""
+        strategy = stream.availability_strategy
+        raw = getattr(stream, "use_file_transfer", False)
+        check = strategy.check_availability if raw else strategy.check_availability_and_parsability
         try:
-            available, reason = stream.availability_strategy.check_availability_and_parsability(stream, logger, self)
+            available, reason = check(stream, logger, self)
         except AirbyteTracedException as error:
             return f"Unable to connect to stream {stream.name} - {error.message or error.internal_message}"
         except BaseFileBasedSourceError as error:
@@ -169,6 +173,13 @@ class FileBasedSource(AbstractSource, ABC):
             logger.error(f"Stream {stream.name}: the check failed", exc_info=error)
             return f"Unable to connect to stream {stream.name}: {type(error).__name__}"
         return None if available else reason or f"Unable to connect to stream {stream.name}"
+
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
+        """As `AbstractSource.discover`; a config that cannot be used is a config_error."""
+        try:
+            return super().discover(logger, config)
+        except ConfigValidationError as error:
+            raise config_error(str(error), error) from error
 
     # streams -------------------------------------------------------------------------------------------------------
 
@@ -302,7 +313,12 @@ class FileBasedSource(AbstractSource, ABC):
         if self.catalog is None:
             self.catalog = catalog
             self.stream_schemas = {c.stream.name: c.stream.json_schema for c in catalog.streams}
-        yield from super().read_items(logger, config, catalog, state, encode, size)
+        try:
+            yield from super().read_items(logger, config, catalog, state, encode, size)
+        except ConfigValidationError as error:
+            raise config_error(str(error), error) from error
+        finally:
+            self.stream_reader.release()
         yield from self.errors_collector.yield_and_raise_collected()
         parsed = self._get_parsed_config(config)
         for filetype, count in Counter(stream.format.filetype for stream in parsed.streams).items():
@@ -320,12 +336,8 @@ def _refuse_doubles(parsed: AbstractFileBasedSpec) -> None:
 
 def _refuse_unbuilt(parsed: AbstractFileBasedSpec) -> None:
     """Say at once what the spec offers and this version cannot do yet."""
-    if use_file_transfer(parsed):
-        missing = "delivery_method use_file_transfer (copying raw files)"
-    elif use_permissions_transfer(parsed) or include_identities_stream(parsed):
-        missing = "delivery_method use_permissions_transfer"
-    else:
-        return
-    raise ConfigValidationError(
-        FileBasedSourceError.CONFIG_VALIDATION_ERROR, details=f"{missing} is not available in this version"
-    )
+    if use_permissions_transfer(parsed) or include_identities_stream(parsed):
+        raise ConfigValidationError(
+            FileBasedSourceError.CONFIG_VALIDATION_ERROR,
+            details="delivery_method use_permissions_transfer is not available in this version",
+        )

@@ -10,12 +10,12 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airbyte_cdk.models import AirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteMessage, AirbyteStream, SyncMode
 from airbyte_cdk.models.batch import Batch, Rows
 from airbyte_cdk.models.wire import rows
 from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints, state_interval
 from airbyte_cdk.sources.concurrent_source.workers import GROUP_ROWS
-from airbyte_cdk.sources.file_based import discovery
+from airbyte_cdk.sources.file_based import discovery, raw_files
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.exceptions import (
     FileBasedSourceError,
@@ -84,7 +84,7 @@ class FilePartition(Partition):
         return {"uri": self.file.uri, "last_modified": self.file.last_modified.isoformat()}
 
     def read(self) -> Iterable[Item]:
-        """The file's rows in batches; bad rows are counted in `rejects`."""
+        """What the file gives, as `DefaultFileBasedStream.read_file` does; bad rows are counted in `rejects`."""
         return self._stream.read_file(self.file, self.rejects)
 
 
@@ -261,8 +261,8 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
 
     @property
     def primary_key(self) -> str | list[str] | list[list[str]] | None:
-        """The configured key, or else the parser's own."""
-        if self.config.primary_key:
+        """The configured key, or else the parser's own; raw files have no parser."""
+        if self.config.primary_key or self.use_file_transfer:
             return self.config.primary_key
         return self.get_parser().get_parser_defined_primary_key(self.config)
 
@@ -274,11 +274,13 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
 
     @cached_property
     def _json_schema(self) -> JsonSchema:
+        if self.use_file_transfer:
+            return raw_files.SCHEMA
         metadata = {column: {"type": "string"} for column in self.airbyte_columns}
         return {"type": "object", "properties": {**metadata, **discovery.properties(self)}}
 
     def get_json_schema(self) -> JsonSchema:
-        """The columns: given, or inferred from the newest files; see `discovery`."""
+        """The columns: those of raw files, given, or inferred from the newest files; see `discovery`."""
         return self._json_schema
 
     def infer_schema(self, files: list[RemoteFile]) -> Mapping[str, Any]:
@@ -306,7 +308,9 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         with ticking(discovery.LISTING_LOG_SECONDS, say):
             for file in self.cursor.get_files_to_sync(self.get_files(), self.logger):
                 chosen.setdefault(file.uri, file)
-        files = sorted(chosen.values(), key=lambda file: (file.last_modified, file.uri))
+        files = sorted(chosen.values(), key=lambda file: (file.last_modified, file.reading_order))
+        if self.use_file_transfer and not self.preserve_directory_structure:
+            raw_files.refuse_duplicates(self.name, files)
         sizes = [size for file in files if (size := file.known_size) is not None]
         self._estimate = sum(sizes) if sizes else None
         self.logger.info(f"Stream {self.name}: {len(files)} files are to be read")
@@ -391,8 +395,10 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
 
     # Rows ----------------------------------------------------------------------------------------------------------
 
-    def read_file(self, file: RemoteFile, rejects: Rejects) -> Iterator[Batch]:
+    def read_file(self, file: RemoteFile, rejects: Rejects) -> Iterator[Batch | AirbyteMessage]:
         """The rows of one file in batches, with the metadata columns; bad rows go to `rejects`.
+
+        In raw-file mode: one RECORD message that stands for the copy of the file.
 
         Raises:
             MissingSchemaError: if the stream has no schema from the catalog.
@@ -402,7 +408,8 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         if self.catalog_schema is None:
             raise MissingSchemaError(FileBasedSourceError.MISSING_SCHEMA, stream=self.name)
         if self.use_file_transfer:
-            raise NotImplementedError("raw-file transfer (delivery_method use_file_transfer) is not available yet")
+            yield raw_files.copied(self, file)
+            return
         parser = self.get_parser()
         schemaless = self.config.schemaless
         read = FileRead(
@@ -495,10 +502,10 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
 
     def read_records_from_slice(self, stream_slice: Mapping[str, Any]) -> Iterable[StreamData]:
         """The records of the files of one slice; a file enters the history after its last record."""
-        for batch in self._read_slice(stream_slice):
-            yield from rows(batch)
+        for item in self._read_slice(stream_slice):
+            yield from rows(item) if isinstance(item, Batch) else (item,)
 
-    def _read_slice(self, stream_slice: Mapping[str, Any] | None) -> Iterator[Batch]:
+    def _read_slice(self, stream_slice: Mapping[str, Any] | None) -> Iterator[Batch | AirbyteMessage]:
         for file in (stream_slice or {}).get(self.FILES_KEY, []):
             rejects = Rejects()
             try:
@@ -537,8 +544,8 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
                 records = self.read_records(configured_stream.sync_mode, cursor_field, stream_slice, stream_state)
                 yield from islice(records, limit)
             else:
-                for batch in self._read_slice(stream_slice):
-                    yield BatchMessage.of(self.name, batch)
+                for item in self._read_slice(stream_slice):
+                    yield BatchMessage.of(self.name, item) if isinstance(item, Batch) else item
             entries = self.state_entries()
             if not in_engine or checkpoints.due(entries):
                 yield state_message(self.name, self.namespace, self.state)

@@ -7,17 +7,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
-from os import makedirs, path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from airbyte_cdk.sources.file_based import globs as glob_rules
+from airbyte_cdk.sources.file_based import raw_files
 from airbyte_cdk.sources.file_based.config.validate_config_transfer_modes import (
     include_identities_stream,
     preserve_directory_structure,
     use_file_transfer,
 )
-from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+from airbyte_cdk.sources.file_based.remote_file import RemoteFile, UploadableRemoteFile
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteRecordMessageFileReference
@@ -83,6 +82,9 @@ class AbstractFileBasedStreamReader(ABC):
         be returned as it is stored: the framework recognises and undoes gzip, bzip2, zstd and xz.
         """
 
+    def release(self) -> None:  # noqa: B027  most keep nothing open
+        """Let go of what is kept open between files. Called when a sync has ended; the reader can still be used."""
+
     def filter_files_by_globs_and_start_date(
         self, files: Iterable[RemoteFile], globs: list[str]
     ) -> Iterable[RemoteFile]:
@@ -137,18 +139,36 @@ class AbstractFileBasedStreamReader(ABC):
     def upload(
         self, file: RemoteFile, local_directory: str, logger: logging.Logger
     ) -> tuple[FileRecordData, AirbyteRecordMessageFileReference]:
-        """Copy one file to `local_directory`; raw-file transfer is not built yet, so this raises."""
-        raise NotImplementedError("raw-file transfer (delivery_method use_file_transfer) is not available yet")
+        """Copy one file to a fresh folder in `local_directory`, for a raw-file transfer.
+
+        This copies `UploadableRemoteFile`s of at most `FILE_SIZE_LIMIT` bytes; override it for others.
+
+        Returns:
+            What the record says about the file, and where the copy is.
+
+        Raises:
+            TypeError: The file cannot copy itself.
+            FileSizeLimitError: It is too large; this ends the stream.
+            Exception: What concerns this file only: the others go on.
+        """
+        if not isinstance(file, UploadableRemoteFile):
+            raise TypeError(
+                f"{type(self).__name__} cannot copy a {type(file).__name__}: make it an UploadableRemoteFile, or "
+                "override `upload`"
+            )
+        return raw_files.upload_by_itself(self, file, local_directory, logger)
 
     def _get_file_transfer_paths(self, source_file_relative_path: str, staging_directory: str) -> dict[str, str]:
-        """Where a copied file goes: a fresh folder under `staging_directory`, with or without its own folders."""
-        name = path.basename(source_file_relative_path)
-        relative = source_file_relative_path.lstrip("/") if self.preserve_directory_structure() else name
-        local = path.join(staging_directory, str(uuid4()), relative)
-        makedirs(path.dirname(local), exist_ok=True)
+        """Where a copied file goes: a fresh folder under `staging_directory`, with or without its own folders.
+
+        Raises:
+            RawFilePathError: The path cannot be that of a copy, for instance because it would lead out of there.
+        """
+        preserve = self.preserve_directory_structure()
+        paths = raw_files.transfer_paths(source_file_relative_path, staging_directory, preserve=preserve)
         return {
-            self.FILE_RELATIVE_PATH: relative,
-            self.LOCAL_FILE_PATH: local,
-            self.FILE_NAME: name,
-            self.FILE_FOLDER: path.dirname(source_file_relative_path),
+            self.FILE_RELATIVE_PATH: paths.relative,
+            self.LOCAL_FILE_PATH: paths.local,
+            self.FILE_NAME: paths.name,
+            self.FILE_FOLDER: paths.folder,
         }

@@ -75,7 +75,7 @@ def test_a_plain_text_is_a_reason() -> None:
         "UndefinedParserError",
         "StopSyncPerValidationPolicy",
         "ErrorListingFiles",
-        "DuplicatedFilesError",
+        "RawFilePathError",
     ],
 )
 def test_the_family(name: str) -> None:
@@ -89,6 +89,18 @@ def test_duplicates_are_named_with_their_paths() -> None:
     assert "3 duplicates found for file name b" in text
     assert all(path in text for path in ("x/a.csv", "y/a.csv", "1/b", "2/b", "3/b"))
     assert "stream=raw" in text
+
+
+def test_duplicates_are_traced_as_they_are_and_the_list_of_them_is_bounded() -> None:
+    error = DuplicatedFilesError([{f"{n}.csv": [f"{d}/{n}.csv" for d in range(50)]} for n in range(50)], stream="raw")
+    assert isinstance(error, BaseFileBasedSourceError)
+    assert isinstance(error, AirbyteTracedException)
+    assert error.failure_type is FailureType.config_error
+    assert str(error) == error.message == error.internal_message
+    assert "50 duplicates found for file name 0.csv:\n - 0/0.csv\n - 1/0.csv" in str(error)
+    assert "and 30 more\n" in str(error)
+    assert "and 30 more names" in str(error)
+    assert len(str(error)) < 8000
 
 
 def test_traced_errors_take_the_published_arguments() -> None:
