@@ -55,6 +55,10 @@ def record_messages(stream: str, namespace: str | None, batch: Batch) -> list[Ai
     ]
 
 
+READERS = 8
+"""Readers at once, on few cores: more only cost memory; fewer would leave the cores idle while readers wait."""
+
+
 class AbstractSource(Source, ABC):
     """A source that is a list of streams.
 
@@ -181,7 +185,7 @@ class AbstractSource(Source, ABC):
         engine = Engine(
             reads,
             encode=encode,
-            readers=max(1, min(self.max_workers(), 2 * cores)),
+            readers=max(1, min(self.max_workers(), max(READERS, 2 * cores))),
             encoders=cores,
             repository=self.message_repository,
             logger=logger,

@@ -106,7 +106,8 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
         parser = stream.get_parser()
         try:
             if parser.parser_max_n_files_for_parsability == 0:
-                with stream.stream_reader.open_file(file, parser.file_read_mode, None, logger):
+                with stream.stream_reader.open_file(file, parser.file_read_mode, None, logger) as handle:
+                    handle.read(1)  # some handles ask the storage for nothing before
                     return
             record = self._first_record(stream, file, logger)
         except (AirbyteTracedException, CheckAvailabilityError):

@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+import io
 import logging
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from airbyte_cdk.sources.file_based import globs as glob_rules
+from airbyte_cdk.sources.file_based import raw_files
+from airbyte_cdk.sources.file_based.access.fsspec_access import FsspecAccess
+from airbyte_cdk.sources.file_based.access.handle import StorageHandle
+from airbyte_cdk.sources.file_based.access.parallel import merged
+from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
+from airbyte_cdk.sources.file_based.access.storage_access import Listed, StorageAccess
+from airbyte_cdk.sources.file_based.archives import (
+    close_idle,
+    is_archive,
+    matching_members,
+    may_hold,
+    storage_prefix,
+)
 from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import AbstractFileBasedSpec
 from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+from airbyte_cdk.sources.file_based.storage_file import StorageFile
 
-# what the filesystems call the time of the last change, best first
-_MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+if TYPE_CHECKING:
+    from airbyte_cdk.models import AirbyteRecordMessageFileReference
+    from airbyte_cdk.sources.file_based.file_record_data import FileRecordData
+
+LISTERS = 8
+"""Prefixes that are listed at once."""
 
 
 class FsspecStreamReader(AbstractFileBasedStreamReader):
-    """Reads the files below one folder of an fsspec filesystem.
+    """Reads the files below one folder of an fsspec filesystem, and those in archives among them.
 
-    The `uri` of a file is its path relative to `root`, with ``/``.
+    The `uri` of a file is its path relative to `root`, with ``/``. Calls that fail for a time are tried again. May be
+    called from several threads.
 
     A connector whose filesystem depends on its config overrides `connect`::
 
         class Reader(FsspecStreamReader):
             def connect(self, config):
                 return s3fs.S3FileSystem(key=config.key, secret=config.secret), config.bucket
+
+    A filesystem with a method ``storage_access(root) -> StorageAccess`` is reached through that.
 
     Args:
         filesystem: An ``fsspec.AbstractFileSystem``; None if `connect` gives it.
@@ -35,7 +60,8 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
     def __init__(self, filesystem: Any = None, root: str = "") -> None:
         super().__init__()
         self._filesystem = filesystem
-        self._root = root.rstrip("/")
+        self._root = root
+        self._access: StorageAccess | None = None
         self._connecting = Lock()
 
     @property
@@ -48,7 +74,7 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         if value is not self._config:
             self._config = value
             if type(self).connect is not FsspecStreamReader.connect:
-                self._filesystem = None
+                self._filesystem = self._access = None
 
     def connect(self, config: Any) -> tuple[Any, str]:
         """The filesystem and the root folder that a config names. Called on first use, once a config."""
@@ -57,88 +83,128 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
     @property
     def filesystem(self) -> Any:
         """The filesystem, connected on first use."""
+        self._connected(logging.getLogger("airbyte"))
+        return self._filesystem
+
+    def _connected(self, logger: logging.Logger) -> StorageAccess:
         with self._connecting:
-            if self._filesystem is None:
-                filesystem, root = self.connect(self._config)
-                self._root = root.rstrip("/")
-                self._filesystem = filesystem
-            return self._filesystem
+            if self._access is None:
+                if self._filesystem is None:
+                    self._filesystem, self._root = self.connect(self._config)
+                give = getattr(self._filesystem, "storage_access", None)
+                plain: StorageAccess = give(self._root) if give else FsspecAccess(self._filesystem, self._root)
+                self._access = RetryingAccess(plain, logger=logger)
+            return self._access
+
+    # Listing -------------------------------------------------------------------------------------------------------
 
     def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterable[RemoteFile]:
-        """List the files that match, folder by folder. A folder that cannot be listed raises."""
-        if not globs:
+        """List the files that match, as the storage gives them; whatever cannot be listed raises.
+
+        Only what the globs can reach is listed: below their literal beginnings, several at once. Members of archives
+        are files of their own, unless files are copied as they are.
+        """
+        if not any(globs):
             return
-        files = self._files(self._folders(globs, prefix))
-        if prefix:
-            files = (file for file in files if file.uri.startswith(prefix))
-        yield from self.filter_files_by_globs_and_start_date(files, globs)
+        matches = glob_rules.matcher(globs)
+        expands = not self.use_file_transfer()
+        start = self._start_date()
+
+        def opens(uri: str) -> bool:
+            return expands and is_archive(uri) and may_hold(uri, globs)
+
+        def wanted(uri: str) -> bool:
+            return uri.startswith(prefix or "") and (matches(uri) or opens(uri))
+
+        for listed in self._listed(globs, prefix or "", wanted, logger):
+            if start is not None and listed.modified < start:
+                continue
+            uri, size, modified, version = listed
+            file = StorageFile(uri=uri, last_modified=modified, size=size, version=version)
+            if opens(uri):
+                yield from matching_members(file, globs, partial(self._opened, logger), logger)
+            else:
+                yield file
+
+    def _listed(
+        self, globs: list[str], within: str, wanted: Callable[[str], bool], logger: logging.Logger
+    ) -> Iterator[Listed]:
+        """What the globs can reach and is wanted, each prefix listed by a thread of its own."""
+        access = self._connected(logger)
+        enter = glob_rules.folders(globs)
+        listings = [
+            access.files(prefix, recursive=recursive, enter=enter, wanted=wanted)
+            for prefix, recursive in listings_for(globs, within)
+        ]
+        return merged(listings, LISTERS)
+
+    # Reading -------------------------------------------------------------------------------------------------------
 
     def open_file(self, file: RemoteFile, mode: FileReadMode, encoding: str | None, logger: logging.Logger) -> Any:
         """Open the file as it is stored (the framework undoes compression)."""
-        path = f"{self._root_of_listing()}/{file.uri}"
+        stored = file if isinstance(file, StorageFile) else StorageFile(uri=file.uri, last_modified=file.last_modified)
+        handle = stored.opened(partial(self._opened, logger))
         if mode is FileReadMode.READ:
-            return self.filesystem.open(path, "r", encoding=encoding)
-        return self.filesystem.open(path, "rb")
+            return io.TextIOWrapper(handle, encoding=encoding)
+        return handle
 
-    def _root_of_listing(self) -> str:
-        self.filesystem  # noqa: B018  connecting sets the root
-        return self._root
+    def _opened(self, logger: logging.Logger, file: StorageFile) -> BinaryIO:
+        """A handle on a file that the storage itself holds."""
+        access = self._connected(logger)
+        handle = access.handle(file.uri)
+        if handle is not None:
+            _tell_if_changed(handle, file, logger)
+        else:
+            stream = StorageHandle(access, file.uri, size=file.size, version=file.version, logger=logger)
+            handle = cast("BinaryIO", stream)
+        return handle
 
-    def _folders(self, globs: list[str], prefix: str | None) -> list[str]:
-        """The folders that must be walked to find all matches, none inside another."""
-        prefixes = self.get_prefixes_from_globs(globs) or {""}
-        if prefix:
-            prefixes = {
-                p if p.startswith(prefix) else prefix for p in prefixes if p.startswith(prefix) or prefix.startswith(p)
-            }
-        folders: list[str] = []
-        for folder in sorted({p.rpartition("/")[0] for p in prefixes}):
-            if not any(outer == "" or folder == outer or folder.startswith(outer + "/") for outer in folders):
-                folders.append(folder)
-        return folders
+    def upload(
+        self, file: RemoteFile, local_directory: str, logger: logging.Logger
+    ) -> tuple[FileRecordData, AirbyteRecordMessageFileReference]:
+        """Copy one file to a fresh folder in `local_directory`, in parts; only the disk limits its size.
 
-    def _files(self, folders: Iterable[str]) -> Iterator[RemoteFile]:
-        root = self._root_of_listing()
-        for folder in folders:
-            start = f"{root}/{folder}".rstrip("/") or "/"
-            if folder and not self.filesystem.isdir(start):
-                continue
-            yield from self._walk(start, root)
+        Raises:
+            Exception: as `raw_files.upload_stored`.
+        """
+        if not isinstance(file, StorageFile):
+            return super().upload(file, local_directory, logger)
+        return raw_files.upload_stored(self, self._connected(logger), file, local_directory, logger)
 
-    def _walk(self, start: str, root: str) -> Iterator[RemoteFile]:
-        cut = len(self.filesystem._strip_protocol(root).rstrip("/")) + 1
-        waiting = [start]
-        while waiting:
-            folder = waiting.pop()
-            deeper = []
-            for entry in self.filesystem.ls(folder, detail=True, refresh=True):
-                name = str(entry["name"])
-                if entry["type"] == "directory":
-                    if name.rstrip("/") != folder.rstrip("/"):
-                        deeper.append(name)
-                elif entry["type"] == "file":
-                    modified = _modified(entry)
-                    if modified is None:
-                        modified = _naive_utc(self.filesystem.modified(name))
-                    yield RemoteFile(uri=name[cut:], last_modified=modified)
-            waiting.extend(sorted(deeper, reverse=True))
+    def release(self) -> None:
+        """Let go of archives and connections that are kept open between files."""
+        close_idle()
+        if self._access is not None:
+            self._access.close()
 
 
-def _modified(entry: dict[str, Any]) -> datetime | None:
-    for key in _MODIFIED_KEYS:
-        value = entry.get(key)
-        if value is not None and value != "":
-            return _naive_utc(value)
-    return None
+def _tell_if_changed(handle: BinaryIO, file: StorageFile, logger: logging.Logger) -> None:
+    """Compare an open file of this machine with its listing."""
+    found = os.fstat(handle.fileno())
+    modified = datetime.fromtimestamp(found.st_mtime, UTC).replace(tzinfo=None)
+    if (found.st_size, modified) != (file.size, file.last_modified):
+        logger.warning(
+            f"File {file.uri} was changed after it was listed. It is read as it is now, and will be read again in the "
+            "next sync."
+        )
 
 
-def _naive_utc(value: Any) -> datetime:
-    """A time as naive UTC: filesystems give seconds since the epoch, datetimes of any zone, or ISO text."""
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC).replace(tzinfo=None)
-    if isinstance(value, str):
-        from dateutil import parser
+def listings_for(globs: list[str], within: str) -> list[tuple[str, bool]]:
+    """The prefixes that must be listed to find all matches, and for each whether matches can be below its folder.
 
-        value = parser.parse(value)
-    assert isinstance(value, datetime)
-    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    Args:
+        within: All matches begin with it.
+    """
+    prefixes = glob_rules.folded(storage_prefix(prefix) for prefix in glob_rules.prefixes(globs)) or {""}
+    narrowed = {max(prefix, within, key=len) for prefix in prefixes if _meet(prefix, within)}
+    listings = []
+    for prefix in sorted(narrowed):
+        reaching = [pattern for pattern in globs if _meet(glob_rules.literal_start(pattern), prefix)]
+        depth = glob_rules.depth(reaching)
+        folders = len([name for name in prefix.split("/")[:-1] if name])
+        listings.append((prefix, depth is None or depth > folders))
+    return listings
+
+
+def _meet(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)

@@ -47,8 +47,13 @@ def prefixes(globs: Iterable[str]) -> set[str]:
     found = {literal_start(pattern) for pattern in globs if pattern}
     if "" in found:
         return set()
+    return folded(found)
+
+
+def folded(prefixes: Iterable[str]) -> set[str]:
+    """The prefixes without those that begin with another one."""
     kept: list[str] = []
-    for prefix in sorted(found):
+    for prefix in sorted(prefixes):
         if not kept or not prefix.startswith(kept[-1]):
             kept.append(prefix)
     return set(kept)

@@ -52,6 +52,11 @@ class RemoteFile(BaseModel):
         return self.uri
 
     @property
+    def reading_order(self) -> tuple[str, int]:
+        """Sorts files of one time: members of an archive as the archive holds them, others by uri."""
+        return self.uri, 0
+
+    @property
     def known_size(self) -> int | None:
         """Bytes, if the listing told; the storage is never asked."""
         return None

@@ -13,8 +13,10 @@ from typing import Any
 import fsspec
 import pytest
 
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
-from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader
+from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader, listings_for
 from airbyte_cdk.sources.file_based.storages import STORAGES, connect, options_model
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -50,9 +52,24 @@ def test_lists_by_globs(reader: FsspecStreamReader) -> None:
     assert uris(reader, "**", prefix="dir/de") == ["dir/deep/c.csv"]
 
 
-def test_walks_only_the_folders_that_a_glob_can_reach(reader: FsspecStreamReader) -> None:
-    assert reader._folders(["dir/*.csv", "dir/deep/x*", "other/?.csv"], None) == ["dir", "other"]
-    assert reader._folders(["dir/*.csv", "*.csv"], None) == [""]
+@pytest.mark.parametrize(
+    ("globs", "within", "expected"),
+    [
+        (["dir/*.csv", "dir/deep/x*", "other/?.csv"], "", [("dir/", True), ("other/", False)]),
+        (["dir/*/x", "other/**"], "", [("dir/", True), ("other/", True)]),
+        (["*.csv"], "", [("", False)]),
+        (["dir/*.csv", "**/x"], "", [("", True)]),
+        (["dir/**"], "dir/de", [("dir/de", True)]),
+        (["**/x"], "dir/de", [("dir/de", True)]),
+        (["dir/b.csv", "e/*"], "dir/", [("dir/b.csv", False)]),
+        (["dir/b.csv"], "other/", []),
+        (["data/a.zip#in/*.csv"], "", [("data/a.zip", True)]),
+    ],
+)
+def test_lists_only_below_the_prefixes_that_globs_can_reach(
+    globs: list[str], within: str, expected: list[tuple[str, bool]]
+) -> None:
+    assert listings_for(globs, within) == expected
 
 
 def test_opens_by_uri(reader: FsspecStreamReader) -> None:
@@ -99,7 +116,7 @@ def test_nothing_outside_of_the_root_is_read(tmp_path: Path) -> None:
     swapped = listed["dir/a.csv"]
     (root / "dir" / "a.csv").unlink()
     (root / "dir" / "a.csv").symlink_to(outside / "secret.csv")
-    with pytest.raises(PermissionError, match="outside"):
+    with pytest.raises(FileAccessError, match="outside"):
         reader.open_file(swapped, FileReadMode.READ_BINARY, None, LOGGER)
 
 
@@ -116,8 +133,9 @@ def test_a_folder_that_cannot_be_listed_is_no_shorter_listing(tmp_path: Path) ->
                 raise PermissionError("not yours")
             return super().ls(path, detail=detail, **kwargs)
 
-    with pytest.raises(PermissionError):
+    with pytest.raises(AirbyteTracedException, match="could not be listed") as caught:
         uris(FsspecStreamReader(Flaky(), str(tmp_path)), "**")
+    assert caught.value.failure_type is FailureType.config_error
 
 
 def test_a_wrong_root_is_a_config_error(tmp_path: Path) -> None:
