@@ -240,8 +240,10 @@ class _Resuming(Content):
                 self._owner.pause(error, self._uri, tries, self._place(), self._over)
 
     def stop(self) -> None:
-        """End a wait before the next attempt, and make no more attempts."""
+        """End a wait before the next attempt, and a read that another thread is in; make no more attempts."""
         self._over.set()
+        if (inner := self._inner) is not None:
+            inner.stop()
 
     def close(self) -> None:
         """Let go of the connection."""
