@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import json
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -90,8 +91,10 @@ def mixed_set() -> list[MixedFile]:
         turn = number // len(FORMATS)
         endings = list(COMPRESSIONS) if kind in COMPRESSED else [""]
         ending = endings[turn % len(endings)]
-        count = BIG_ROWS if turn == 0 else ROWS
-        rows = [{"id": number * 1_000_000 + n, "text": f'{kind} {n}, "ü"\n', "number": n + 0.25} for n in range(count)]
+        noise = random.Random(number)
+        count, length = (BIG_ROWS, BIG_TEXT) if turn == 0 else (ROWS, 0)
+        texts = (f'{kind} {n}, "ü"\n{noise.randbytes(length // 2).hex()}' for n in range(count))
+        rows = [{"id": number * 1_000_000 + n, "text": text, "number": n + 0.25} for n, text in enumerate(texts)]
         uri = f"{kind}/day={turn // 10:02}/hour {turn // 5 % 2}/part+{turn:03}.{kind}{ending}"
         data = COMPRESSIONS[ending](FORMATS[kind](rows))
         files.append(MixedFile(uri, data, FIRST + timedelta(minutes=number), kind, rows))

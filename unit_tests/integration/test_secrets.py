@@ -189,8 +189,9 @@ def azure_cases(azurite: Azurite, proxy: FaultProxy) -> Iterator[tuple[str, Case
             "connection_string",
         ),
     )
-    client = provider("client_credentials", tenant_id="t" * 8, client_id="c" * 8, client_secret=SECRET)
-    yield "azure client", Case({**client, "endpoint": None}, [SECRET], "", "transient_error")
+    client = {"auth_type": "client_credentials", "tenant_id": "t" * 8, "client_id": "c" * 8, "client_secret": SECRET}
+    far = azurite.provider("secrets", credentials=client, endpoint=None)
+    yield "azure client", Case(far, [SECRET], "", "transient_error")
     right = provider("account_key", account_key=azurite.key)
     yield "azure no container", Case({**right, "container": "no-such-one"}, [azurite.key], "no-such-one")
     proxy.rule(is_object, status(403), forever=True)
