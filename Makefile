@@ -36,5 +36,5 @@ test: check servers  ## Everything that CI runs
 bench: $(STAMP)  ## Compare with the original and with DuckDB; downloads both into .bench/
 	@$(BIN)/python benchmarks/bench.py $(BENCH)
 
-clean:  ## Remove .venv, .bench and the caches
-	rm -rf .venv .servers .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+clean:  ## Remove .venv, .published, .bench and the caches
+	rm -rf .venv .servers .published .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

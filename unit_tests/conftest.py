@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from servers.s3 import Moto, SeaweedFS
     from servers.sftp import Sftp
 
-pytest.register_assert_rewrite("airbyte_cdk.test.stream_reader_suite")
+pytest.register_assert_rewrite("airbyte_cdk.test.stream_reader_suite", "airbyte_cdk.test.storage_under_test")
 
 # The imports are inside the fixtures: tests without servers shall not pay for their libraries.
 

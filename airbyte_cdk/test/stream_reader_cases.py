@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
+import tarfile
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,6 +117,31 @@ COMPRESSIONS: Mapping[str, Callable[[bytes], bytes]] = {
     "xz": lzma.compress,
 }
 """How the content of a compressed file is made, by its ending."""
+
+MEMBERS = {"top.csv": b"id\n1\n", "dir/a b.csv": b"id\n2\n" * 50_000, "dir/deep/ü.csv": b"id\n3\n"}
+"""The members of the archives, with their content."""
+
+
+def _zip(members: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def _tar(members: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+ARCHIVES: Mapping[str, Callable[[Mapping[str, bytes]], bytes]] = {"zip": _zip, "tar.gz": _tar}
+"""How an archive of members is made, by its ending."""
 
 TIMES: Mapping[str, datetime] = {
     "in_winter": datetime(2021, 1, 2, 3, 4, 5),

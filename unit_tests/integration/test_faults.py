@@ -14,7 +14,7 @@ from servers.s3 import SeaweedFS
 from servers.sftp import Sftp
 
 SEEDS = [1, 2, 3, 4, 5]
-HTTP_FAULTS = [status(503), reset(), reset_body(100), slow(50_000)]
+HTTP_FAULTS = [status(503), reset(), reset_body(100), slow(500_000)]
 
 
 class FaultFree(NamedTuple):

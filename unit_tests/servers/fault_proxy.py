@@ -18,61 +18,36 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
+from servers.faults import (
+    NONE,
+    Fault,
+    Kind,
+    close_body,
+    delay,
+    reset,
+    reset_body,
+    slow,
+    stall,
+    status,
+)
 from servers.process import HOST
 
-Kind = Literal["none", "status", "reset", "reset_body", "close_body", "stall", "slow", "delay"]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is done to one request (or to one TCP connection)."""
-
-    kind: Kind
-    code: int = 0
-    retry_after: float | None = None
-    after: int = 0
-    seconds: float = 0.0
-    rate: int = 0
-
-
-NONE = Fault("none")
-
-
-def status(code: int, retry_after: float | None = None) -> Fault:
-    """Answer with an error of this code, in the XML of S3, without asking the server."""
-    return Fault("status", code=code, retry_after=retry_after)
-
-
-def reset() -> Fault:
-    """Reset the connection before any answer."""
-    return Fault("reset")
-
-
-def reset_body(after: int) -> Fault:
-    """Reset the connection after so many bytes of the body; a shorter body passes whole."""
-    return Fault("reset_body", after=after)
-
-
-def close_body(after: int) -> Fault:
-    """Close the connection after so many bytes of the body, as if it were complete; a shorter body passes whole."""
-    return Fault("close_body", after=after)
-
-
-def stall(seconds: float, after: int = 0) -> Fault:
-    """Send nothing for so long after so many bytes of the body."""
-    return Fault("stall", seconds=seconds, after=after)
-
-
-def slow(rate: int) -> Fault:
-    """Send the body at so many bytes a second."""
-    return Fault("slow", rate=rate)
-
-
-def delay(seconds: float) -> Fault:
-    """Ask the server only after so long."""
-    return Fault("delay", seconds=seconds)
+__all__ = [
+    "NONE",
+    "Fault",
+    "FaultProxy",
+    "Request",
+    "TcpFaultProxy",
+    "close_body",
+    "delay",
+    "reset",
+    "reset_body",
+    "slow",
+    "stall",
+    "status",
+]
 
 
 class Request(NamedTuple):
@@ -144,11 +119,12 @@ class _Proxy:
 
     async def _stop(self) -> None:
         self._server.close()
-        await asyncio.sleep(0)  # connections that were just accepted become tasks
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+        for _ in range(2):  # a connection that was just accepted becomes a task only later
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in others:
+                    task.cancel()
+                await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0.01)
 
     def __enter__(self) -> Self:
         return self
@@ -161,8 +137,8 @@ class _Proxy:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._serve(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # either side went away
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            pass  # either side went away, or the proxy is closed
         finally:
             writer.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -152,7 +153,8 @@ def test_a_crash_ends_the_servers() -> None:
     )
     path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=path)
-    pid = int(done.stdout.split()[0])
+    pid, folder = int(done.stdout.split()[0]), done.stdout.split()[1]
+    shutil.rmtree(folder)  # nobody was left to do that
     end = time.monotonic() + 5
     while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
         time.sleep(0.02)

@@ -82,9 +82,11 @@ class FileErrors:
             )
         if self._unread:
             kinds = [(uri, _why(error)) for uri, error in self._unread]
+            storages = {error.storage for _, error in self._unread if isinstance(error, FileAccessError)}
+            where = f" of {' and '.join(sorted(storages))}" if storages else ""
             parts.append(
-                f"{len(self._unread)} files could not be read: {_listed(kinds)}. They will be tried again in the next "
-                "sync; the log has the details"
+                f"{len(self._unread)} files{where} could not be read: {_listed(kinds)}. They will be tried again in "
+                "the next sync; the log has the details"
             )
         if not parts:
             return None
@@ -110,7 +112,10 @@ def _explains_itself(error: BaseException) -> bool:
 
 
 def _why(error: BaseException) -> str:
-    return str(getattr(error, "reason", None)) if _explains_itself(error) else type(error).__name__
+    if _explains_itself(error):
+        return str(getattr(error, "reason", None))
+    told = error.message if isinstance(error, AirbyteTracedException) else None
+    return told or type(error).__name__
 
 
 def _listed(files: Sequence[tuple[str, str]]) -> str:

@@ -28,6 +28,8 @@ LOGGER = logging.getLogger("airbyte")
 
 FIRST_READ = 32 * 1024
 """Bytes of the first read from a connection, whose speed is not known yet."""
+RENEWING = 64 * 1024
+"""So many bytes in one go renew the budget of a read: a body that breaks off after a few makes no progress."""
 READ_SECONDS = 5.0
 """One read asks for what comes in so many seconds: a storage that blocks until all is there must not hide a body that
 has become slow."""
@@ -45,8 +47,8 @@ _AFTERWARDS = {
 class RetryingAccess(StorageAccess):
     """A storage access that survives what passes: throttling, resets, truncated and slow bodies, timeouts.
 
-    Only `Trouble.TEMPORARY` is tried again, with waits and a budget as the policy says; any progress renews the
-    budget. Each retry is one INFO line in the log.
+    Only `Trouble.TEMPORARY` is tried again, with waits and a budget as the policy says; progress renews the budget.
+    Each retry is one INFO line in the log.
 
     What stays broken raises `FileAccessError` for a file, and an `AirbyteTracedException` of the fitting failure type
     for a listing. An `AirbyteTracedException` of the storage itself passes as it is.
@@ -215,6 +217,8 @@ class _Resuming(Content):
         self._waited = 0.0
         self._got = 0
         self._slow_spells = 0
+        self._tries: Tries | None = None
+        self._since_failure = 0
 
     def read(self, n: int) -> bytes:
         """The next bytes."""
@@ -222,7 +226,6 @@ class _Resuming(Content):
             n = min(n, self.size - self._at)  # a file that grows is given as it was when it was opened
             if n <= 0:
                 return b""
-        tries: Tries | None = None
         while True:
             if self._over.is_set():
                 raise ValueError("read of a closed content")
@@ -231,13 +234,17 @@ class _Resuming(Content):
                 if not data and self.size is not None:
                     raise _BrokenOff("its content ended before the announced length")
                 self._at += len(data)
+                self._since_failure += len(data)
+                if self._since_failure >= RENEWING:
+                    self._tries = None
                 return data
             except Exception as error:
                 self._drop()
                 if self._owner.failure(error, self._uri).trouble is Trouble.CHANGED:
                     raise self._changed() from error
-                tries = tries or Tries(self._owner.policy)
-                self._owner.pause(error, self._uri, tries, self._place(), self._over)
+                self._since_failure = 0
+                self._tries = self._tries or Tries(self._owner.policy)
+                self._owner.pause(error, self._uri, self._tries, self._place(), self._over)
 
     def stop(self) -> None:
         """End a wait before the next attempt, and a read that another thread is in; make no more attempts."""

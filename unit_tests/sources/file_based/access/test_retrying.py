@@ -16,7 +16,7 @@ from airbyte_cdk import interrupts
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.access.retry_policy import RETRY_SECONDS_VARIABLE, RetryPolicy, Tries
-from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
+from airbyte_cdk.sources.file_based.access.retrying import RENEWING, RetryingAccess
 from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, Listed, Trouble, once
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from servers.fault_proxy import NONE, FaultProxy, close_body, reset, reset_body, slow, stall, status
@@ -83,13 +83,22 @@ def test_nothing_is_asked_for_twice(web: WebServer, proxy: FaultProxy) -> None:
     assert len(web.asked) == 2
 
 
-def test_each_byte_of_progress_renews_the_budget(web: WebServer, proxy: FaultProxy) -> None:
-    web.files["small"] = DATA[:20]
-    proxy.rule(lambda request: True, reset_body(1), forever=True)
+def test_progress_renews_the_budget(web: WebServer, proxy: FaultProxy) -> None:
+    web.files["large"] = DATA[:1] * 20 * RENEWING
+    proxy.rule(lambda request: True, reset_body(RENEWING + 1), forever=True)
     policy = RetryPolicy(seconds=0.4, first_wait=0.05, longest_wait=0.05)
     began = time.monotonic()
-    assert rest(over(proxy, policy).open("small")) == DATA[:20]
+    assert rest(over(proxy, policy).open("large")) == web.files["large"]
     assert time.monotonic() - began > policy.seconds
+
+
+def test_a_few_bytes_at_a_time_are_no_progress(web: WebServer, proxy: FaultProxy) -> None:
+    web.files["large"] = DATA[:1] * RENEWING
+    proxy.rule(lambda request: True, reset_body(1), forever=True)
+    policy = RetryPolicy(seconds=0.4, first_wait=0.05, longest_wait=0.05)
+    with pytest.raises(FileAccessError) as caught:
+        rest(over(proxy, policy).open("large"))
+    assert caught.value.failure_type is FailureType.transient_error
 
 
 def test_what_stays_broken_is_a_transient_error_that_names_file_and_place(
