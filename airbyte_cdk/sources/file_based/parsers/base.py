@@ -36,7 +36,6 @@ class FileRead:
         reserved: Names of the metadata columns: same-named columns of the file are dropped (the stream's own win).
         keep_nulls: True if top-level nulls are to be printed (schemaless streams): `JsonLines` then keeps them.
         rejects: Takes the bad rows.
-        columns: Names of the columns that are wanted, None for all; others need not be read nor given.
         batch_bytes: Wanted size of a batch, in bytes of output.
     """
 
@@ -48,7 +47,6 @@ class FileRead:
     reserved: frozenset[str] = frozenset()
     keep_nulls: bool = False
     rejects: Rejects = field(default_factory=Rejects)
-    columns: frozenset[str] | None = None
     batch_bytes: int = BATCH_BYTES
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -23,7 +23,7 @@ from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, Sche
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_random
-from airbyte_cdk.sources.file_based.parsers.parquet_chunks import ChunkAhead, is_of
+from airbyte_cdk.sources.file_based.parsers.parquet_chunks import ChunkAhead
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
@@ -81,10 +81,10 @@ class ParquetParser(FileTypeParser):
         on, and single rows with a value that has no form on the wire (binary that is not UTF-8).
         """
         try:
-            with _open(read.file, read.stream_reader, read.logger, read.columns) as parquet:
+            with _open(read.file, read.stream_reader, read.logger) as parquet:
                 if parquet is None:
                     return
-                reason = unprintable(parquet.selected)
+                reason = unprintable(parquet.schema_arrow)
                 if reason is not None:
                     raise BadFile(reason)
                 if parquet.names != parquet.schema_arrow.names:
@@ -190,16 +190,13 @@ class _Watched(io.RawIOBase):
 
 @contextmanager
 def _open(
-    file: RemoteFile,
-    stream_reader: AbstractFileBasedStreamReader,
-    logger: logging.Logger,
-    columns: Set[str] | None = None,
+    file: RemoteFile, stream_reader: AbstractFileBasedStreamReader, logger: logging.Logger
 ) -> Iterator[_Parquet | None]:
     """The file opened as Parquet, or None if it has no bytes. Raises `BadFile`, or what the storage raises."""
     try:
         with open_random(file, stream_reader, logger) as handle:
             source = _Watched(handle)
-            yield _Parquet(source, columns) if source.seek(0, io.SEEK_END) > 0 else None
+            yield _Parquet(source) if source.seek(0, io.SEEK_END) > 0 else None
     except BrokenStream as error:
         raise BadFile(f"its compressed content is broken: {error.reason}") from error
 
@@ -209,16 +206,14 @@ class _Parquet:
 
     Args:
         source: The file.
-        columns: Names of the columns that are wanted, None for all; the others are not read.
 
     Attributes:
-        schema_arrow: All its columns.
+        schema_arrow: Its columns.
         names: Their names, no two the same.
-        selected: The columns that are read.
         chunks: Told which row group is read.
     """
 
-    def __init__(self, source: _Watched, columns: Set[str] | None) -> None:
+    def __init__(self, source: _Watched) -> None:
         self._source = source
         with self._content_errors():
             footer = pq.read_metadata(pa.PythonFile(source, mode="r"))
@@ -235,16 +230,7 @@ class _Parquet:
             )
             self.schema_arrow: pa.Schema = self._file.schema_arrow
         self.names = distinct_names(self.schema_arrow.names)
-        self.selected = self.schema_arrow
-        self._columns: list[str] | None = None
-        if columns is not None and self.names == self.schema_arrow.names and not columns >= set(self.names):
-            self._columns = [name for name in self.names if name in columns]
-            self.selected = pa.schema([self.schema_arrow.field(name) for name in self._columns])
-        self.chunks = ChunkAhead(source.handle, footer, self._columns)
-
-    def is_read(self, path: str) -> bool:
-        """Whether a leaf column is read."""
-        return self._columns is None or is_of(path, self._columns)
+        self.chunks = ChunkAhead(source.handle, footer)
 
     @property
     def num_row_groups(self) -> int:
@@ -254,20 +240,14 @@ class _Parquet:
         return self._file.metadata.row_group(group)
 
     def rows(self, group: int, size: int, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Batches of `size` rows of one row group: the wanted columns, or just those of the paths `columns`.
+        """Batches of `size` rows of one row group: all columns, or just those of the paths `columns`.
 
         Raises `BadFile` where its content is broken.
         """
-        paths = self._columns if columns is None else columns
         with self._content_errors():
             # one thread: the engine has its own, and a thread a column would hold as many pages at once
-            for batch in self._file.iter_batches(size, row_groups=[group], columns=paths, use_threads=False):
-                if columns is not None:
-                    yield batch
-                elif self._columns is None:
-                    yield batch.rename_columns(self.names)
-                else:
-                    yield batch.select(self._columns)
+            for batch in self._file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False):
+                yield batch.rename_columns(self.names) if columns is None else batch
 
     @contextmanager
     def _content_errors(self) -> Iterator[None]:
@@ -358,12 +338,10 @@ def _rows_a_batch(parquet: _Parquet, group: int, batch_bytes: int) -> int:
     repeated: list[str] = []
     for i in range(meta.num_columns):
         column = meta.column(i)
-        if not parquet.is_read(column.path_in_schema):
-            continue
         total += max(column.total_uncompressed_size, 8 * column.num_values)
         if column.physical_type.endswith("BYTE_ARRAY") and column.has_dictionary_page:
             repeated.append(column.path_in_schema)
-    row = line_width(parquet.selected) + total / meta.num_rows
+    row = line_width(parquet.schema_arrow) + total / meta.num_rows
     probed = 64
     if repeated and meta.num_rows > probed:
         first = next(parquet.rows(group, probed, repeated), None)

@@ -1,4 +1,4 @@
-"""Which bytes of a Parquet file hold the wanted columns, announced to a handle that can load them ahead.
+"""Which bytes of a Parquet file are read next, announced to a handle that can load them ahead.
 
 A row group holds one chunk of bytes a column, see https://parquet.apache.org/docs/file-format/.
 """
@@ -25,13 +25,11 @@ class ChunkAhead:
     Args:
         handle: Has `prefetch` and `release`, as `StorageHandle`; any other is left alone.
         footer: The file's metadata.
-        columns: Top-level columns that are read; None for all.
     """
 
-    def __init__(self, handle: Any, footer: pq.FileMetaData, columns: Sequence[str] | None) -> None:
+    def __init__(self, handle: Any, footer: pq.FileMetaData) -> None:
         self._handle = handle if hasattr(handle, "prefetch") and hasattr(handle, "release") else None
         self._footer = footer
-        self._columns = None if columns is None else frozenset(columns)
         self._next = 0
         self._ahead: list[tuple[int, list[Range]]] = []  # row groups that were announced and not yet finished
 
@@ -46,7 +44,7 @@ class ChunkAhead:
         new: list[Range] = []
         waiting = sum(_total(chunks) for number, chunks in self._ahead if number > group)
         while self._next < self._footer.num_row_groups and (self._next <= group + 1 or waiting < AHEAD_BYTES):
-            chunks = _chunks(self._footer.row_group(self._next), self._columns)
+            chunks = _chunks(self._footer.row_group(self._next))
             self._ahead.append((self._next, chunks))
             new += in_reading_order(chunks)
             waiting += _total(chunks) if self._next > group else 0
@@ -69,18 +67,11 @@ def in_reading_order(chunks: Sequence[Range]) -> list[Range]:
     return [part for _, part in parts]
 
 
-def is_of(path: str, columns: Iterable[str]) -> bool:
-    """Whether a leaf column of this path belongs to one of these top-level columns, as Arrow selects them."""
-    return path in columns or any(path[:i] in columns for i, character in enumerate(path) if character == ".")
-
-
-def _chunks(group: pq.RowGroupMetaData, columns: frozenset[str] | None) -> list[Range]:
-    """The bytes of the wanted columns, in the order of the file."""
+def _chunks(group: pq.RowGroupMetaData) -> list[Range]:
+    """The bytes of the columns, in the order of the file."""
     found = []
     for i in range(group.num_columns):
         column = group.column(i)
-        if columns is not None and not is_of(column.path_in_schema, columns):
-            continue
         start = column.data_page_offset
         if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
             start = column.dictionary_page_offset
