@@ -8,10 +8,23 @@ from airbyte_cdk.sources.file_based.config.json_schema import OptionConfig
 
 
 class ExcelFormat(BaseModel):
-    """How Excel workbooks are read; there is nothing to choose."""
+    """How Excel workbooks are read.
+
+    Attributes:
+        sheet_name: Name of the worksheet to read, or its number in the order of the workbook, from 1; None or blank
+            is the first one. Hidden sheets count, sheets that hold a chart only do not.
+    """
 
     class Config(OptionConfig):
         title = "Excel"
         discriminator = "filetype"
 
     filetype: str = Field("excel", const=True, title="File Type")
+    sheet_name: str | None = Field(
+        None,
+        title="Sheet",
+        description=(
+            "The name of the sheet to read, or its number: 1 is the first sheet of the workbook. Hidden sheets are "
+            "counted. If this is empty, the first sheet is read."
+        ),
+    )
