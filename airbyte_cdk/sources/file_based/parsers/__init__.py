@@ -18,8 +18,10 @@ _ROOM = "airbyte_cdk.sources.file_based"
 _FORMATS = {
     "avro": ("config.avro_format:AvroFormat", "parsers.avro:AvroParser"),
     "csv": ("config.csv_format:CsvFormat", "parsers.csv:CsvParser"),
+    "excel": ("config.excel_format:ExcelFormat", "parsers.excel:ExcelParser"),
     "jsonl": ("config.jsonl_format:JsonlFormat", "parsers.jsonl:JsonlParser"),
     "parquet": ("config.parquet_format:ParquetFormat", "parsers.parquet:ParquetParser"),
+    "unstructured": ("config.unstructured_format:UnstructuredFormat", "parsers.unstructured:UnstructuredParser"),
 }
 
 
