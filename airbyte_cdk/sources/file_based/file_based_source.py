@@ -36,6 +36,7 @@ from airbyte_cdk.sources.file_based.exceptions import (
     FileBasedSourceError,
 )
 from airbyte_cdk.sources.file_based.file_cursor import FileBasedConcurrentCursor, FileBasedFinalStateCursor
+from airbyte_cdk.sources.file_based.identities_stream import FileIdentitiesStream
 from airbyte_cdk.sources.file_based.parsers import default_parsers
 from airbyte_cdk.sources.file_based.schema_validation_policies import (
     DEFAULT_SCHEMA_VALIDATION_POLICIES,
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import AbstractFileBasedSpec
     from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig, ValidationPolicy
     from airbyte_cdk.sources.file_based.file_based_stream import AbstractFileBasedStream
+    from airbyte_cdk.sources.file_based.file_based_stream_permissions_reader import (
+        AbstractFileBasedStreamPermissionsReader,
+    )
     from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
     from airbyte_cdk.sources.file_based.file_cursor import AbstractFileBasedCursor
     from airbyte_cdk.sources.file_based.parsers.base import FileTypeParser
@@ -57,7 +61,7 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY = 100
 MAX_CONCURRENCY = 100
 INITIAL_N_PARTITIONS = 50
-IDENTITIES_STREAM = "identities"
+IDENTITIES_STREAM = FileIdentitiesStream.IDENTITIES_STREAM_NAME
 
 
 def config_error(message: str, cause: Exception | None = None) -> AirbyteTracedException:
@@ -104,7 +108,7 @@ class FileBasedSource(AbstractSource, ABC):
             ValidationPolicy, AbstractSchemaValidationPolicy
         ] = DEFAULT_SCHEMA_VALIDATION_POLICIES,
         cursor_cls: type[AbstractFileBasedCursor] = FileBasedConcurrentCursor,
-        stream_permissions_reader: Any = None,
+        stream_permissions_reader: AbstractFileBasedStreamPermissionsReader | None = None,
     ) -> None:
         self.stream_reader = stream_reader
         self.spec_class = spec_class
@@ -161,8 +165,8 @@ class FileBasedSource(AbstractSource, ABC):
     def _check_stream(self, stream: Any, logger: logging.Logger) -> str | None:
         """What is wrong with one stream, or None."""
         strategy = stream.availability_strategy
-        raw = getattr(stream, "use_file_transfer", False)
-        check = strategy.check_availability if raw else strategy.check_availability_and_parsability
+        parses = getattr(stream, "parses_files", True)
+        check = strategy.check_availability_and_parsability if parses else strategy.check_availability
         try:
             available, reason = check(stream, logger, self)
         except AirbyteTracedException as error:
@@ -191,7 +195,8 @@ class FileBasedSource(AbstractSource, ABC):
         """
         parsed = self._get_parsed_config(config)
         _refuse_doubles(parsed)
-        _refuse_unbuilt(parsed)
+        if use_permissions_transfer(parsed):
+            self._ensure_permissions_reader_available()
         self.stream_reader.config = parsed
         if self.stream_permissions_reader:
             self.stream_permissions_reader.config = parsed
@@ -200,6 +205,8 @@ class FileBasedSource(AbstractSource, ABC):
             stream = self._make_file_based_stream(stream_config, self._make_cursor(stream_config), parsed)
             stream.workers = self.max_workers()
             streams.append(stream)
+        if include_identities_stream(parsed):
+            streams.append(self._make_identities_stream())
         return streams
 
     def _get_parsed_config(self, config: Mapping[str, Any]) -> AbstractFileBasedSpec:
@@ -221,6 +228,8 @@ class FileBasedSource(AbstractSource, ABC):
         cursor: AbstractFileBasedCursor,
         parsed_config: AbstractFileBasedSpec,
     ) -> AbstractFileBasedStream:
+        if use_permissions_transfer(parsed_config):
+            return self._make_permissions_stream(stream_config, cursor)
         return self._make_default_stream(stream_config, cursor, parsed_config)
 
     def _make_default_stream(
@@ -244,6 +253,41 @@ class FileBasedSource(AbstractSource, ABC):
             use_file_transfer=use_file_transfer(parsed_config),
             preserve_directory_structure=preserve_directory_structure(parsed_config),
         )
+
+    def _make_permissions_stream(
+        self, stream_config: FileBasedStreamConfig, cursor: AbstractFileBasedCursor | None
+    ) -> AbstractFileBasedStream:
+        from airbyte_cdk.sources.file_based.permissions_stream import PermissionsFileBasedStream
+
+        return PermissionsFileBasedStream(
+            config=stream_config,
+            catalog_schema=self.stream_schemas.get(stream_config.name),
+            stream_reader=self.stream_reader,
+            availability_strategy=self.availability_strategy,
+            discovery_policy=self.discovery_policy,
+            parsers=self.parsers,
+            validation_policy=self._validate_and_get_validation_policy(stream_config),
+            errors_collector=self.errors_collector,
+            cursor=cursor,
+            stream_permissions_reader=self._ensure_permissions_reader_available(),
+        )
+
+    def _make_identities_stream(self) -> Stream:
+        return FileIdentitiesStream(
+            catalog_schema=self.stream_schemas.get(IDENTITIES_STREAM),
+            stream_permissions_reader=self._ensure_permissions_reader_available(),
+            discovery_policy=self.discovery_policy,
+            errors_collector=self.errors_collector,
+        )
+
+    def _ensure_permissions_reader_available(self) -> AbstractFileBasedStreamPermissionsReader:
+        if self.stream_permissions_reader is None:
+            raise ConfigValidationError(
+                FileBasedSourceError.CONFIG_VALIDATION_ERROR,
+                details="delivery_method use_permissions_transfer: this connector cannot tell who may see a file; "
+                "choose another delivery method",
+            )
+        return self.stream_permissions_reader
 
     def _validate_and_get_validation_policy(
         self, stream_config: FileBasedStreamConfig
@@ -326,18 +370,12 @@ class FileBasedSource(AbstractSource, ABC):
 
 
 def _refuse_doubles(parsed: AbstractFileBasedSpec) -> None:
-    doubles = [name for name, count in Counter(stream.name for stream in parsed.streams).items() if count > 1]
+    names = Counter(stream.name for stream in parsed.streams)
+    if include_identities_stream(parsed):
+        names[IDENTITIES_STREAM] += 1
+    doubles = [name for name, count in names.items() if count > 1]
     if doubles:
         raise ConfigValidationError(
             FileBasedSourceError.CONFIG_VALIDATION_ERROR,
             details=f"several streams are named {', '.join(doubles)}; give each stream a name of its own",
-        )
-
-
-def _refuse_unbuilt(parsed: AbstractFileBasedSpec) -> None:
-    """Say at once what the spec offers and this version cannot do yet."""
-    if use_permissions_transfer(parsed) or include_identities_stream(parsed):
-        raise ConfigValidationError(
-            FileBasedSourceError.CONFIG_VALIDATION_ERROR,
-            details="delivery_method use_permissions_transfer is not available in this version",
         )

@@ -177,6 +177,16 @@ def _remove_empty(directory: str, staging: str) -> None:
 # Copying -----------------------------------------------------------------------------------------------------------
 
 
+class FileTransfer:
+    """Copies files through the reader that listed them, for connectors that do so by themselves."""
+
+    def upload(
+        self, file: RemoteFile, stream_reader: AbstractFileBasedStreamReader, logger: logging.Logger
+    ) -> Iterator[Uploaded]:
+        """What the reader's `upload` returns for `file`, and raises, with the staging directory."""
+        yield stream_reader.upload(file=file, local_directory=get_files_directory(), logger=logger)
+
+
 def upload_stored(
     reader: AbstractFileBasedStreamReader,
     access: StorageAccess,

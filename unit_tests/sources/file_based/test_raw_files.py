@@ -302,7 +302,17 @@ def test_schema_options_do_not_matter(root: Path) -> None:
         assert list(copies(read(SourceFiles(catalog()), raw_config, catalog()))) == ["a.csv"]
 
 
-def test_permissions_are_still_refused(root: Path, tmp_path: Path) -> None:
+def test_a_connector_may_copy_files_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Copies:
+        def upload(self, file: str, local_directory: str, logger: None) -> tuple[str, str]:
+            return file, local_directory
+
+    monkeypatch.setenv(AIRBYTE_STAGING_DIRECTORY, str(tmp_path / "staging"))
+    copies = raw_files.FileTransfer().upload("a.csv", Copies(), None)  # type: ignore[arg-type]  # only handed on
+    assert list(copies) == [("a.csv", str(tmp_path / "staging"))]
+
+
+def test_permissions_need_a_connector_that_knows_them(root: Path, tmp_path: Path) -> None:
     write(root, "a.csv", "1")
     refused = {**config(root), "delivery_method": {"delivery_type": "use_permissions_transfer"}}
     output = _run_command(SourceFiles(), ["check", "--config", make_file(tmp_path / "config.json", refused)])
