@@ -54,8 +54,12 @@ class ObservedDict(dict[str, Any]):
             super().__setitem__(key, self._observed(value))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(key, self._observed(value))
+        self.set_untold(key, value)
         emit_configuration_as_airbyte_control_message(self._root)
+
+    def set_untold(self, key: str, value: Any) -> None:
+        """Assign an item without a message: for several changes of which the last tells all."""
+        super().__setitem__(key, self._observed(value))
 
     def _observed(self, value: Any) -> Any:
         if isinstance(value, dict):

@@ -58,3 +58,13 @@ def test_a_copy_is_not_observed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_is_observed_cannot_be_observed_again() -> None:
     with pytest.raises(ValueError, match="observed already"):
         observe_connector_config(ObservedDict({}))
+
+
+def test_changes_that_are_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    config = observe_connector_config({"a": {"b": 1}})
+    config.set_untold("c", {"d": 1})
+    config["a"].set_untold("b", 2)
+    assert capsys.readouterr().out == ""
+    config["c"]["d"] = 2
+    assert capsys.readouterr().out.count("CONNECTOR_CONFIG") == 1
+    assert config == {"a": {"b": 2}, "c": {"d": 2}}

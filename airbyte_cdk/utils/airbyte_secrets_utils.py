@@ -23,8 +23,12 @@ or two letters would leave nothing readable."""
 ANY = "*"
 """Path component that stands for every element of an array, and for every key of a free-form object."""
 
+PASSING = 100
+"""Secrets kept of those that others soon take the place of."""
+
 _lock = threading.Lock()
 _secrets: dict[str, None] = {}
+_passing: dict[str, None] = {}
 _pattern: re.Pattern[str] | None = None
 
 
@@ -94,21 +98,31 @@ def update_secrets(secrets: Iterable[Any]) -> None:
     """Forget the secrets known so far and keep these: texts, numbers, or whole objects, all of whose texts count."""
     with _lock:
         _secrets.clear()
-        _remember(secrets)
+        _passing.clear()
+        _remember(secrets, _secrets)
 
 
-def add_to_secrets(secret: Any) -> None:
-    """Keep one more secret, such as a token that was just fetched."""
+def add_to_secrets(secret: Any, *, passing: bool = False) -> None:
+    """Keep one more secret.
+
+    Args:
+        secret: A text, a number, or a whole object, all of whose texts count.
+        passing: Another one will soon take its place, such as a token that was just fetched: only the latest
+            `PASSING` of these are kept.
+    """
     with _lock:
-        _remember([secret])
+        _remember([secret], _passing if passing else _secrets)
 
 
-def _remember(secrets: Iterable[Any]) -> None:
+def _remember(secrets: Iterable[Any], place: dict[str, None]) -> None:
     global _pattern
     for secret in secrets:
         for text in _texts(secret):
-            _secrets[text] = None
-    _pattern = _compile(_secrets)
+            place.pop(text, None)
+            place[text] = None
+    while len(_passing) > PASSING:
+        del _passing[next(iter(_passing))]
+    _pattern = _compile({**_secrets, **_passing})
 
 
 def _texts(secret: Any) -> Iterator[str]:

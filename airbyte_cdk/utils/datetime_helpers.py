@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Self
 
@@ -68,6 +69,11 @@ _ISO = re.compile(
     r"(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|z|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?"
 )
 
+_COMPACT = re.compile(r"\s*((?:19|20|21)\d{2})(\d{2})(\d{2})\s*")
+
+_ZONES = {"UT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
+"""Hours ahead of UTC, besides those that `dateutil` knows: UTC, GMT, Z."""
+
 
 def ab_datetime_now() -> AirbyteDateTime:
     """Now, in UTC."""
@@ -78,12 +84,18 @@ def ab_datetime_parse(dt_str: str | int) -> AirbyteDateTime:
     """The point in time that a text or number says.
 
     Args:
-        dt_str: ISO 8601, other common ways to write a date (month first where it is ambiguous), or seconds since
-            1970 as a number or as up to ten digits. Without an offset it is taken as UTC.
+        dt_str: ISO 8601, with or without separators; other common ways to write a date (month first where it is
+            ambiguous); or seconds since 1970 as a number or as up to ten digits. Eight digits that can be a date of
+            the years 1900 to 2199 are that date. Without an offset it is UTC; of named zones, those of
+            https://www.rfc-editor.org/rfc/rfc822#section-5 are known.
 
     Raises:
         ValueError: it says no point in time.
     """
+    compact = _COMPACT.fullmatch(dt_str) if isinstance(dt_str, str) else None
+    if compact:
+        with suppress(ValueError):
+            return AirbyteDateTime(*map(int, compact.groups()))
     if isinstance(dt_str, int) or (isinstance(dt_str, str) and re.fullmatch(r"\s*-?\d+\s*", dt_str)):
         return _from_epoch(int(dt_str))
     if not isinstance(dt_str, str):
@@ -98,7 +110,7 @@ def ab_datetime_parse(dt_str: str | int) -> AirbyteDateTime:
             from dateutil import parser
 
             first = datetime(datetime.now(UTC).year, 1, 1)
-            return AirbyteDateTime.from_datetime(parser.parse(text, default=first))
+            return AirbyteDateTime.from_datetime(parser.parse(text, default=first, tzinfos=_zone))
     except (ValueError, OverflowError) as error:
         raise ValueError(f"not a date: {dt_str!r} ({error})") from None
     raise ValueError(f"not a date: {dt_str!r}")
@@ -123,6 +135,15 @@ def _from_iso(match: re.Match[str]) -> AirbyteDateTime:
     return AirbyteDateTime(
         int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), microsecond, tzinfo=zone
     )
+
+
+def _zone(name: str | None, offset: int | None) -> timezone | None:
+    """The zone that `dateutil` found at the end of a text; it would take an unknown one for UTC."""
+    if offset is None and name is not None:
+        if name not in _ZONES:
+            raise ValueError(f"unknown time zone {name}")
+        offset = _ZONES[name] * 3600
+    return None if offset is None else timezone(timedelta(seconds=offset))
 
 
 def _is_other_date(text: str) -> bool:

@@ -161,3 +161,15 @@ def test_no_long_secret_survives(secrets: list[str], before: str, after: str) ->
 def test_any_config_can_be_searched(config: Any) -> None:
     spec = {"properties": {"": SPEC, "0": {"items": SPEC}}, "items": SPEC}
     assert isinstance(get_secrets(spec, config), list)
+
+
+def test_of_passing_secrets_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airbyte_cdk.utils.airbyte_secrets_utils.PASSING", 2)
+    update_secrets(["lasting"])
+    for token in ("token-1", "token-2", "token-1", "token-3", "lasting"):
+        add_to_secrets(token, passing=True)
+    for token in ("token-1", "token-2", "token-3", "token-4", "token-5"):
+        add_to_secrets(token, passing=True)
+    assert filter_secrets("token-3 token-4 token-5 lasting") == "token-3 **** **** ****"
+    update_secrets([])
+    assert filter_secrets("token-5 lasting") == "token-5 lasting"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import pkgutil
 from collections.abc import Mapping, MutableMapping
 from copy import deepcopy
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import ConnectorSpecification, FailureType
+from airbyte_cdk.utils.package_data import package_data
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 __all__ = [
@@ -67,7 +67,7 @@ class ResourceSchemaLoader:
         return resolved
 
     def _load(self, path: str) -> Any:
-        content = pkgutil.get_data(self.package_name, path)
+        content = package_data(self.package_name, path)
         if content is None:
             raise FileNotFoundError(f"package {self.package_name} has no {path}")
         try:
