@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Generic, TypeVar
 
 from airbyte_cdk.models import AirbyteConnectionStatus, ConnectorSpecification, ConnectorSpecificationSerializer
+from airbyte_cdk.utils.package_data import package_data
 
 __all__ = ["BaseConnector", "Connector", "DefaultConnectorMixin", "TConfig"]
 
 TConfig = TypeVar("TConfig", bound=Mapping[str, Any])
-
-
-def _package_file(package: str, name: str) -> bytes | None:
-    try:
-        return pkgutil.get_data(package, name)
-    except FileNotFoundError:
-        return None
 
 
 class BaseConnector(ABC, Generic[TConfig]):
@@ -73,7 +66,7 @@ class BaseConnector(ABC, Generic[TConfig]):
             RuntimeError: both are.
         """
         package = type(self).__module__.split(".")[0]
-        as_yaml, as_json = _package_file(package, "spec.yaml"), _package_file(package, "spec.json")
+        as_yaml, as_json = package_data(package, "spec.yaml"), package_data(package, "spec.json")
         if as_yaml is not None and as_json is not None:
             raise RuntimeError(f"package {package} has both spec.yaml and spec.json; keep one")
         if as_yaml is not None:

@@ -211,10 +211,25 @@ def _splice(envelope: _Envelope, lines: JsonLines) -> list[Any]:
 # Python rows
 
 
+def body(stream: str, record: Mapping[str, Any]) -> bytes:
+    """The columns of a record of `stream` as a body of `JsonLines`: nulls at the top level are left out.
+
+    Raises:
+        EncodeError: A value has no form in JSON.
+    """
+    if type(record) is not dict or None in record.values():
+        record = {name: value for name, value in record.items() if value is not None}
+    return _text(record, stream)
+
+
 def _body(record: Mapping[str, Any], batch: Batch, stream: str) -> bytes:
     """JSON text between the braces of one Python row."""
     keep_nulls, constants = batch.wrap is not None, batch.constants if batch.wrap is None else ()
     row = {name: value for name, value in record.items() if (value is not None or keep_nulls) and name not in constants}
+    return _text(row, stream)
+
+
+def _text(row: Mapping[str, Any], stream: str) -> bytes:
     try:
         return dumps(row)[1:-1]
     except TypeError:

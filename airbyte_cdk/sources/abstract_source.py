@@ -59,10 +59,20 @@ READERS = 8
 """Readers at once, on few cores: more only cost memory; fewer would leave the cores idle while readers wait."""
 
 
+def _failure_type(errors: list[BaseException], failures: int) -> FailureType:
+    """A transient_error if all that failed may pass by itself, so that a platform tries again; else a config_error."""
+    passing = [error for error in errors if getattr(error, "failure_type", None) is FailureType.transient_error]
+    return FailureType.transient_error if len(passing) == failures else FailureType.config_error
+
+
 class AbstractSource(Source, ABC):
     """A source that is a list of streams.
 
-    An author writes `check_connection` and `streams`.
+    An author writes `streams`, and overrides `check_connection` if there is a better check than to read a record of
+    each stream. The spec is the file ``spec.yaml`` or ``spec.json`` of the package.
+
+    Streams are read one after the other in the order of the catalog, unless `max_workers` declares that they may be
+    read at once.
     """
 
     _slice_logger: ClassVar[SliceLogger] = DebugSliceLogger()
@@ -70,9 +80,23 @@ class AbstractSource(Source, ABC):
     progress: Progress | None = None
     """Counts of the sync under way, for whoever shows them."""
 
-    @abstractmethod
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any | None]:
-        """Whether the source can be reached with `config`, and if not, why."""
+        """Whether the source can be reached with `config`, and if not, why.
+
+        By default: whether each stream gives its first record, or is empty.
+        """
+        from airbyte_cdk.sources.streams.availability_strategy import NO_SLICES, FirstRecordAvailabilityStrategy
+
+        for stream in self.streams(config):
+            try:
+                available, reason = FirstRecordAvailabilityStrategy().check_availability(stream, logger, self)
+            except Exception as error:
+                logger.error(f"Stream {stream.name}: the check failed", exc_info=error)
+                told = stream.get_error_display_message(error) or f"{type(error).__name__}: {error}"
+                available, reason = False, told
+            if not available and reason != NO_SLICES:
+                return False, f"Stream {stream.name}: {reason}"
+        return True, None
 
     @abstractmethod
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
@@ -154,10 +178,10 @@ class AbstractSource(Source, ABC):
             AirbyteTracedException: a config_error after all other messages, if any stream did not complete.
             Interrupted: after the state of what was finished and INCOMPLETE for the streams under way.
         """
-        from airbyte_cdk.sources.concurrent_source.checkpoints import state_interval
         from airbyte_cdk.sources.concurrent_source.cores import available_cores
         from airbyte_cdk.sources.concurrent_source.engine import Engine
         from airbyte_cdk.sources.concurrent_source.progress import Progress
+        from airbyte_cdk.sources.streams.checkpoint.due import state_interval
         from airbyte_cdk.utils.progress_line import shown
 
         logger.info(f"Starting the sync of {self.name}")
@@ -176,8 +200,9 @@ class AbstractSource(Source, ABC):
             logger.error(text)
             if self.raise_exception_on_missing_stream:
                 failures[name] = text
-        for name in streams.keys() - {configured.stream.name for configured in catalog.streams}:
-            logger.warning(f"The stream {name} is not in the catalog and is not read")
+        configured_names = {configured.stream.name for configured in catalog.streams}
+        if others := [name for name in streams if name not in configured_names]:
+            logger.warning(f"Not in the catalog and therefore not read: {', '.join(others)}")
 
         announces = self._slice_logger.should_log_slice_message(logger)
         cores = available_cores()
@@ -193,6 +218,7 @@ class AbstractSource(Source, ABC):
             progress=self.progress,
             stop_on_failure=self.stop_sync_on_stream_failure,
             size=size,
+            as_text=encode is not record_messages,
             announce=self._slice_logger.create_slice_log_message if announces else None,
         )
         with shown(self.progress.line, output.terminal()):
@@ -206,7 +232,7 @@ class AbstractSource(Source, ABC):
             raise AirbyteTracedException(
                 internal_message=listed,
                 message=f"The sync ended, but these streams are not complete: {', '.join(failures)}.\n{listed}",
-                failure_type=FailureType.config_error,
+                failure_type=_failure_type([read.error for read in reads if read.error is not None], len(failures)),
             )
 
     def _stream_read(
@@ -219,27 +245,27 @@ class AbstractSource(Source, ABC):
     ) -> StreamRead:
         """How a configured stream is to be read: partition by partition, or through its own `read`."""
         from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
-        from airbyte_cdk.sources.streams.core import NO_CURSOR_STATE_KEY, reading_batches
+        from airbyte_cdk.sources.streams.batch_message import reading_batches
+        from airbyte_cdk.sources.streams.core import NO_CURSOR_STATE_KEY
+        from airbyte_cdk.sources.streams.slices import Reading
 
         known: MutableMapping[str, Any] = manager.get_stream_state(stream.name, stream.namespace)
         if known.get(NO_CURSOR_STATE_KEY):
             known = {}
+        if internal_config.page_size and hasattr(stream, "page_size"):
+            stream.page_size = internal_config.page_size
+        stream.begin(Reading(configured.sync_mode, configured.cursor_field or None, known, internal_config.limit))
         if not self._reads_whole(stream, configured) and not internal_config.limit:
-            stream.state = self._initial_state(stream, configured, known)
+            stream.resume(self._initial_state(stream, configured, known))
             return StreamRead(stream)
 
         def whole() -> Iterator[Item]:
-            messages: Iterable[Item] = stream.read(
-                configured, logger, self._slice_logger, known, manager, internal_config
-            )
-            iterator = iter(messages)
-            while True:
-                with reading_batches():
-                    try:
-                        item = next(iterator)
-                    except StopIteration:
-                        return
-                yield item
+            stream.resume(known)
+            with reading_batches():
+                messages: Iterable[Item] = stream.read(
+                    configured, logger, self._slice_logger, known, manager, internal_config
+                )
+                yield from stream.fitted(messages)
 
         return StreamRead(stream, whole)
 

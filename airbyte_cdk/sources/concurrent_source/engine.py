@@ -16,7 +16,6 @@ from airbyte_cdk.models import (
     Type,
 )
 from airbyte_cdk.models.wire import EncodeError
-from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints
 from airbyte_cdk.sources.concurrent_source.progress import Progress
 from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
 from airbyte_cdk.sources.concurrent_source.workers import (
@@ -32,6 +31,7 @@ from airbyte_cdk.sources.concurrent_source.workers import (
     Workers,
 )
 from airbyte_cdk.sources.message.state import state_message
+from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -74,6 +74,7 @@ class Engine(Generic[T]):
         stop_on_failure: End the sync at the first stream that fails.
         size: Gives the bytes of what `encode` made, for the progress.
         announce: Makes the message that comes before a partition, from its slice.
+        as_text: Single records reach `encode` as finished JSON text, not as Python rows.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Engine(Generic[T]):
         stop_on_failure: bool = False,
         size: Callable[[T], int] | None = None,
         announce: Announce | None = None,
+        as_text: bool = False,
     ) -> None:
         self._reads = reads
         self._repository = repository
@@ -108,6 +110,7 @@ class Engine(Generic[T]):
             memory=max(memory // 4, memory - readers * READER_MEMORY),
             progress=self.progress,
             announce=announce,
+            as_text=as_text,
         )
 
     def run(self) -> Iterator[AirbyteMessage | T]:
@@ -179,7 +182,7 @@ class Engine(Generic[T]):
         stream = read.stream
         self._logger.info(f"Reading stream {stream.name}")
         read.started = True
-        read.checkpoints = Checkpoints(stream.state_entries(), self._interval)
+        read.checkpoints = Checkpoints(0 if read.whole else stream.state_entries(), self._interval)
         yield as_airbyte_message(_descriptor(stream), AirbyteStreamStatus.STARTED)
 
     def _run_status(self, read: StreamRead) -> Iterator[AirbyteMessage]:
@@ -210,7 +213,7 @@ class Engine(Generic[T]):
     def _checkpoint(self, read: StreamRead) -> Iterator[AirbyteMessage]:
         assert read.checkpoints is not None
         entries = read.stream.state_entries()
-        if read.checkpoints.due(entries) and (state := read.stream.state):
+        if read.checkpoints.due(entries) and (state := read.stream.closed_state()):
             yield self._state(read, state)
             read.checkpoints.sent(entries)
 

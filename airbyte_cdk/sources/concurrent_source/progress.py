@@ -29,11 +29,13 @@ class Progress:
     started: float = field(default_factory=monotonic)
 
     def line(self) -> str:
-        """The counts as one short line."""
+        """The counts as one short line; a source that is not read file by file has no files in it."""
         seconds = max(monotonic() - self.started, 0.001)
-        left = self.partitions - self.partitions_ended
+        files, left = "", ""
+        if self.partitions:
+            files = f"{self.partitions_ended:,} of {self.partitions:,} files, "
+            left = f"{self.partitions - self.partitions_ended:,} files left, "
         return (
-            f"{self.partitions_ended:,} of {self.partitions:,} files, {self.records:,} records, "
-            f"{self.records / seconds:,.0f} records/s, {left:,} files left, "
+            f"{files}{self.records:,} records, {self.records / seconds:,.0f} records/s, {left}"
             f"{self.streams_ended} of {self.streams} streams done, {seconds:,.0f} s"
         )

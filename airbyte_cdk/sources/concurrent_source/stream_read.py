@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints
+    from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints
     from airbyte_cdk.sources.streams.core import Stream
     from airbyte_cdk.sources.streams.partition import Item
 

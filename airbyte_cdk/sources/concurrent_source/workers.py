@@ -6,20 +6,24 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from airbyte_cdk.models.batch import Batch, Rows
+from airbyte_cdk.models import AirbyteMessage
+from airbyte_cdk.models.batch import Batch, JsonLines, Rows
+from airbyte_cdk.models.wire import body
 from airbyte_cdk.sources.concurrent_source.budget import Budget, Closed
 from airbyte_cdk.sources.concurrent_source.schedule import Schedule, Task
 from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
-from airbyte_cdk.sources.streams.core import BatchMessage
+from airbyte_cdk.sources.streams.batch_message import BatchMessage
+from airbyte_cdk.sources.utils.record_helper import stream_data_to_airbyte_message
 from airbyte_cdk.utils.estimate_message import stream_estimate
 
 if TYPE_CHECKING:
-    from airbyte_cdk.models import AirbyteMessage
     from airbyte_cdk.sources.concurrent_source.progress import Progress
     from airbyte_cdk.sources.streams.partition import Item
 
@@ -29,8 +33,10 @@ Encode: TypeAlias = Callable[[str, str | None, Batch], T]
 
 Announce: TypeAlias = "Callable[[Mapping[str, Any]], AirbyteMessage]"
 
+_ATOMS = frozenset((str, int, float, bool, type(None)))
 GROUP_ROWS = 1000
 GROUP_SECONDS = 0.1
+GROUP_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
@@ -97,6 +103,8 @@ class Workers(Generic[T]):
         memory: Bytes that may be in flight.
         progress: Counts the partitions as they are found.
         announce: Makes the message that comes before a partition, from its slice; None for no message.
+        as_text: Whether single records are sent on as JSON text, or as Python rows. Either is a copy: a stream may
+            change a record after it has yielded it.
     """
 
     def __init__(
@@ -109,8 +117,10 @@ class Workers(Generic[T]):
         memory: int,
         progress: Progress,
         announce: Announce | None = None,
+        as_text: bool = False,
     ) -> None:
         self._announce = announce
+        self._as_text = as_text
         self.schedule = Schedule(reads)
         self.events: SimpleQueue[Event[T]] = SimpleQueue()
         self._budget = Budget(memory)
@@ -172,33 +182,54 @@ class Workers(Generic[T]):
 
     def _forward(self, task: Task, items: Iterable[Item]) -> None:
         """Send on what a partition yields; single records are gathered into batches."""
-        group: list[Mapping[str, Any]] = []
-        began = 0.0
-        with closing(items) if isinstance(items, Generator) else nullcontext():
-            for item in items:
-                if self.schedule.stopped(task.read):
-                    raise Closed
-                batch = item.batch if isinstance(item, BatchMessage) else item
-                if isinstance(batch, Batch):
-                    group = self._flush(task, group)
-                    self._send(task, batch)
-                    continue
-                record = item if isinstance(item, Mapping) else _plain_record(task.read, item)
-                if record is None:
-                    group = self._flush(task, group)
-                    self.events.put(Message(task, item))  # type: ignore[arg-type]  # neither batch nor mapping
-                    continue
-                if not group:
-                    began = time.monotonic()
-                group.append(record)
-                if len(group) >= GROUP_ROWS or time.monotonic() - began > GROUP_SECONDS:
-                    group = self._flush(task, group)
+        group: list[Any] = []
+        keep = partial(body, task.read.stream.name) if self._as_text else _copy
+        until, nbytes = 0.0, 0
+        try:
+            with closing(items) if isinstance(items, Generator) else nullcontext():
+                for item in items:
+                    if type(item) is not dict:
+                        record = self._single(task, group, item)
+                        if record is None:
+                            continue
+                        item = record
+                    if not group:
+                        if self.schedule.stopped(task.read):
+                            raise Closed
+                        until, nbytes = time.monotonic() + GROUP_SECONDS, 0
+                    kept = keep(item)
+                    group.append(kept)
+                    nbytes += len(kept)
+                    if len(group) >= GROUP_ROWS or nbytes > GROUP_BYTES or time.monotonic() > until:
+                        self._flush(task, group)
+        except Closed:
+            raise
+        except BaseException:
+            self._flush(task, group)  # what was yielded before an error is sent
+            raise
         self._flush(task, group)
 
-    def _flush(self, task: Task, group: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    def _single(self, task: Task, group: list[Any], item: Item) -> Mapping[str, Any] | None:
+        """The record that an item is; None after sending on one that is none, behind the records before it."""
+        batch = item.batch if isinstance(item, BatchMessage) else item
+        record = None
+        if not isinstance(batch, Batch):
+            record = item if isinstance(item, Mapping) else _plain_record(task.read, item)
+        if record is None:
+            if self.schedule.stopped(task.read):
+                raise Closed
+            self._flush(task, group)
+            if isinstance(batch, Batch):
+                self._send(task, batch)
+            else:
+                self.events.put(Message(task, _message(task.read, item)))
+        return record
+
+    def _flush(self, task: Task, group: list[Any]) -> None:
         if group:
-            self._send(task, Batch(Rows(group)))
-        return []
+            rows = group.copy()
+            group.clear()
+            self._send(task, Batch(JsonLines(rows) if self._as_text else Rows(rows)))
 
     def _send(self, task: Task, batch: Batch) -> None:
         if not batch.num_rows:
@@ -214,9 +245,20 @@ class Workers(Generic[T]):
         self.events.put(Records(task, future, batch.num_rows, cost))
 
 
+def _copy(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value if type(value) in _ATOMS else deepcopy(value) for name, value in record.items()}
+
+
+def _message(read: StreamRead, item: Any) -> AirbyteMessage:
+    """A message, or the message around a log or trace payload. Raises ValueError for anything else."""
+    if isinstance(item, AirbyteMessage):
+        return item
+    return stream_data_to_airbyte_message(read.stream.name, item)
+
+
 def _plain_record(read: StreamRead, message: Any) -> Mapping[str, Any] | None:
     """The data of a RECORD message that says nothing beyond its data, so that it can travel in a batch."""
-    record = message.record
+    record = getattr(message, "record", None)
     if record is None or record.stream != read.stream.name or record.namespace != read.stream.namespace:
         return None
     if getattr(record, "meta", None) is not None or getattr(record, "file_reference", None) is not None:

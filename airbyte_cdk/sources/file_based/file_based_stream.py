@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from airbyte_cdk.models import AirbyteMessage, AirbyteStream, SyncMode
 from airbyte_cdk.models.batch import Batch, Rows
 from airbyte_cdk.models.wire import rows
-from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints, state_interval
 from airbyte_cdk.sources.concurrent_source.workers import GROUP_ROWS
 from airbyte_cdk.sources.file_based import discovery, raw_files
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
@@ -31,13 +30,13 @@ from airbyte_cdk.sources.file_based.policy_gate import PolicyGate, is_built_in, 
 from airbyte_cdk.sources.file_based.rejects import Rejects
 from airbyte_cdk.sources.file_based.schema_helpers import fill_nulls, nonconforming_column
 from airbyte_cdk.sources.message.state import state_message
+from airbyte_cdk.sources.streams.batch_message import BatchMessage, batches_wanted
+from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints, state_interval
 from airbyte_cdk.sources.streams.core import (
     NO_CURSOR_STATE_KEY,
-    BatchMessage,
     JsonSchema,
     Stream,
     StreamData,
-    batches_wanted,
 )
 from airbyte_cdk.sources.streams.partition import Item, Partition
 from airbyte_cdk.utils.ticking import ticking
@@ -266,6 +265,11 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
             return self.config.primary_key
         return self.get_parser().get_parser_defined_primary_key(self.config)
 
+    @property
+    def parses_files(self) -> bool:
+        """Whether the records come out of the files, so that `check` tries to parse some."""
+        return not self.use_file_transfer
+
     def as_airbyte_stream(self) -> AirbyteStream:
         """The stream as the catalog names it."""
         stream = super().as_airbyte_stream()
@@ -387,6 +391,10 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         """Files in the cursor's history."""
         entries: int = self.cursor.state_entries()
         return entries
+
+    def closed_state(self) -> Mapping[str, Any] | None:
+        """The cursor's state: it knows the files that were sent."""
+        return self.state
 
     def final_state(self, *, complete: bool) -> Mapping[str, Any] | None:
         """The cursor's state, as it is after the last file."""
@@ -526,9 +534,9 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         internal_config: InternalConfig,
     ) -> Iterable[StreamData]:
         """The stream as one generator of records and STATE messages, for connectors that wrap or call it."""
-        if NO_CURSOR_STATE_KEY not in stream_state:
-            self.state = stream_state
         in_engine = batches_wanted()
+        if not in_engine and NO_CURSOR_STATE_KEY not in stream_state:  # the engine has done so
+            self.state = stream_state
         limit = internal_config.limit if internal_config else None
         per_record = any(
             overrides(self, hook, DefaultFileBasedStream) for hook in ("read_records", "read_records_from_slice")

@@ -5,63 +5,44 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from copy import copy, deepcopy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, AirbyteStream, SyncMode, Type
-from airbyte_cdk.models.batch import Batch
-from airbyte_cdk.sources.message.state import state_message
+from airbyte_cdk.models import AirbyteMessage, AirbyteStream, SyncMode, Type
+from airbyte_cdk.sources.streams.checkpoint.checkpoint_reader import NO_CURSOR_STATE_KEY, CheckpointMode
+from airbyte_cdk.sources.streams.checkpoint.cursor import (
+    Cursor,
+    ResumableFullRefreshCursor,
+    SubstreamResumableFullRefreshCursor,
+)
+from airbyte_cdk.sources.streams.slices import Reading, SequentialRead, slice_partitions
+from airbyte_cdk.sources.types import StreamSlice
+from airbyte_cdk.sources.utils.casing import camel_to_snake
+from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
+from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import ConfiguredAirbyteStream
     from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
-    from airbyte_cdk.sources.streams.partition import Partition
+    from airbyte_cdk.sources.streams.partition import Item, Partition
     from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
     from airbyte_cdk.sources.utils.slice_logger import SliceLogger
+
+__all__ = [
+    "NO_CURSOR_STATE_KEY",
+    "CheckpointMixin",
+    "IncrementalMixin",
+    "JsonSchema",
+    "Stream",
+    "StreamData",
+    "package_name_from_class",
+]
 
 StreamData: TypeAlias = Mapping[str, Any] | AirbyteMessage
 """What `Stream.read_records` yields: a record as a mapping, or a protocol message."""
 
 JsonSchema: TypeAlias = Mapping[str, Any]
-
-NO_CURSOR_STATE_KEY = "__ab_no_cursor_state_message"
-"""Only key of the state of a stream that keeps none; such a state is taken as no state at all."""
-
-_batches_wanted: ContextVar[bool] = ContextVar("batches_wanted", default=False)
-
-
-@contextmanager
-def reading_batches() -> Iterator[None]:
-    """Within this block `Stream.read` yields `BatchMessage`s instead of one message a record."""
-    token = _batches_wanted.set(True)
-    try:
-        yield
-    finally:
-        _batches_wanted.reset(token)
-
-
-def batches_wanted() -> bool:
-    """Whether the caller of `Stream.read` takes whole batches."""
-    return _batches_wanted.get()
-
-
-class BatchMessage(AirbyteMessage):
-    """A batch that passes through a connector's own `Stream.read` as if it were one RECORD message.
-
-    Connectors that wrap `Stream.read` look at the type of each message and hand on what is not a STATE. The engine
-    takes the batch out again; code that iterates a stream by itself never meets one.
-    """
-
-    batch: Batch
-
-    @classmethod
-    def of(cls, stream: str, batch: Batch) -> BatchMessage:
-        """A message of type RECORD that carries `batch`; its own record is empty."""
-        message = cls(type=Type.RECORD, record=AirbyteRecordMessage(stream=stream, data={}, emitted_at=0))
-        message.batch = batch
-        return message
 
 
 def package_name_from_class(cls: object) -> str:
@@ -72,21 +53,63 @@ def package_name_from_class(cls: object) -> str:
     return str(module).split(".")[0]
 
 
+class CheckpointMixin(ABC):
+    """For a stream that keeps a state of its own, which its `read_records` moves on."""
+
+    @property
+    @abstractmethod
+    def state(self) -> MutableMapping[str, Any]:
+        """What has been read so far: what is read from this state on is what is still missing."""
+
+    @state.setter
+    @abstractmethod
+    def state(self, value: MutableMapping[str, Any]) -> None:
+        """Go on from the state of an earlier sync; an empty one begins anew. Set before the first slice."""
+
+
+class IncrementalMixin(CheckpointMixin, ABC):
+    """The older name of `CheckpointMixin`."""
+
+
 class Stream(ABC):
     """A named sequence of records.
 
-    The engine reads `partitions()`, and calls `close_partition` after the records of each were written. A stream
-    that overrides `read` is read through it instead, on one worker.
+    An author writes `primary_key` and `read_records`, and puts the schema into ``schemas/<name>.json``, or overrides
+    `get_json_schema`. All else has a default.
+
+    The stream is read slice by slice, in order. What its state is, and so when it is sent:
+
+    - With a `cursor_field`, the stream is incremental. Its state is the property `state` (see `CheckpointMixin`), or
+      what `get_updated_state` makes of each record. It is sent after each slice, and each
+      `state_checkpoint_interval` records.
+    - Without one, a stream that has a `state` all the same is a full refresh that goes on where it broke off: it is
+      read again and again, each time from its new state, until that is `FULL_REFRESH_COMPLETE_STATE`, or stands still.
+    - Any other stream is read from the beginning in each sync.
+
+    Attributes:
+        parallel_slices: Declares that `read_records` may be called for several slices at once, on several threads, if
+            the source has them (`AbstractSource.max_workers`). The state is then sent when all slices were read;
+            with a `cursor`, which must not be moved by `read_records` then, also in between: each slice is closed
+            in it after its records were written.
+        transformer: Fits records to the schema.
+        cursor: A `Cursor` that keeps the state, for streams that leave this to an object; or None.
+        has_multiple_slices: Whether the stream has slices that tell themselves apart; found out in reading.
+        exit_on_rate_limit: Whether a limit of the source's rate ends the stream, instead of waiting.
     """
 
-    def __init__(self) -> None:
-        self.exit_on_rate_limit = False
+    parallel_slices: bool = False
+    transformer: TypeTransformer = TypeTransformer(TransformConfig.NoTransform)
+    cursor: Any = None
+    has_multiple_slices: bool = False
+    exit_on_rate_limit: bool = False
 
-    @property
+    _reading: Reading | None = None
+    _configured_json_schema: Mapping[str, Any] | None = None
+
+    @cached_property
     def name(self) -> str:
         """Name of the stream: by default the class name in snake case."""
-        text = type(self).__name__
-        return "".join(f"_{c.lower()}" if c.isupper() else c for c in text).lstrip("_")
+        return camel_to_snake(type(self).__name__)
 
     @cached_property
     def logger(self) -> logging.Logger:
@@ -115,8 +138,12 @@ class Stream(ABC):
 
     @property
     def is_resumable(self) -> bool:
-        """Whether a full refresh that broke off goes on from its state."""
-        return self.supports_incremental
+        """Whether a sync that broke off goes on from its state."""
+        if self.supports_incremental:
+            return True
+        if self.has_multiple_slices:
+            return False
+        return self._state_is_property() or self.overrides("get_updated_state")
 
     @property
     def source_defined_cursor(self) -> bool:
@@ -125,21 +152,16 @@ class Stream(ABC):
 
     @property
     def state_checkpoint_interval(self) -> int | None:
-        """Records between two states inside a slice, or None."""
+        """Records between two states inside a slice, or None. Records must come in the order of the cursor field."""
         return None
 
-    @property
-    def state(self) -> MutableMapping[str, Any]:
-        """What has been read so far: a snapshot that later reading does not change."""
-        return {}
+    @cached_property
+    def _packaged_schema(self) -> Mapping[str, Any]:
+        return ResourceSchemaLoader(package_name_from_class(type(self))).get_schema(self.name)
 
-    @state.setter
-    def state(self, value: MutableMapping[str, Any]) -> None:
-        raise NotImplementedError(f"stream {self.name} keeps no state")
-
-    @abstractmethod
     def get_json_schema(self) -> Mapping[str, Any]:
-        """JSON schema of the records."""
+        """JSON schema of the records: by default the file ``schemas/<name>.json`` of the package of the stream."""
+        return self._packaged_schema
 
     def as_airbyte_stream(self) -> AirbyteStream:
         """The stream as the catalog names it."""
@@ -176,6 +198,8 @@ class Stream(ABC):
         """A sentence for the user about an exception of this stream, or None if there is nothing better to say."""
         return None
 
+    # What a stream yields. -----------------------------------------------------------------------------------------
+
     def stream_slices(
         self,
         *,
@@ -183,8 +207,11 @@ class Stream(ABC):
         cursor_field: list[str] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[Mapping[str, Any] | None]:
-        """The parts in which the stream is read, one state after each."""
-        yield None
+        """The parts in which the stream is read, one state after each: by default one part, an empty slice.
+
+        A slice of None counts as an empty one. No slice at all means that there is nothing to read.
+        """
+        yield StreamSlice(partition={}, cursor_slice={})
 
     @abstractmethod
     def read_records(
@@ -194,50 +221,29 @@ class Stream(ABC):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[StreamData]:
-        """The records of one slice, in order."""
+        """The records of one slice, in order, and messages that have their place among them.
 
-    # What the engine asks. -----------------------------------------------------------------------------------------
+        Args:
+            sync_mode: The mode that the user chose.
+            cursor_field: The cursor field that the user chose, if any.
+            stream_slice: One of `stream_slices`.
+            stream_state: The state from which the whole stream started; do not change it.
+        """
 
-    @property
-    def reads_whole(self) -> bool:
-        """Whether the stream must be read through its own `read` generator instead of partition by partition."""
-        return True
+    def get_updated_state(
+        self, current_stream_state: MutableMapping[str, Any], latest_record: Mapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """The state after a record. Kept for older streams, which override it; see `CheckpointMixin`."""
+        return {}
 
-    @property
-    def reads_own_slices(self) -> bool:
-        """Whether the stream must be read slice by slice, whatever the sync mode."""
-        return True
-
-    def partitions(self) -> Iterable[Partition]:
-        """The partitions to be read, in order. Called on a worker."""
-        raise NotImplementedError(f"stream {self.name} is read as a whole")
-
-    def byte_estimate(self) -> int | None:
-        """Bytes that this sync is going to read, once `partitions` has returned; None if nobody knows."""
-        return None
-
-    def close_partition(self, partition: Partition) -> None:
-        """Take note that the records of `partition` were written. Called on the thread of the read loop."""
-        raise NotImplementedError(f"stream {self.name} is read as a whole")
-
-    def partition_failed(self, partition: Partition, error: BaseException) -> bool:
-        """Take note that `partition` raised; True if the other partitions shall be read all the same."""
-        return False
-
-    def failure(self) -> Exception | None:
-        """Why the stream, though read to its end, is not complete; None if it is."""
-        return None
-
-    def state_entries(self) -> int:
-        """Size of `state`, in any unit that grows with it."""
-        return 0
-
-    def final_state(self, *, complete: bool) -> Mapping[str, Any] | None:
-        """The state after the last partition; None for no message. `complete`: nothing failed."""
-        state = self.state
-        if state:
-            return state
-        return {NO_CURSOR_STATE_KEY: True} if complete else None
+    def get_cursor(self) -> Cursor | None:
+        """The cursor. One that can only remember a page gives way to one that remembers slices if there are many."""
+        if self.has_multiple_slices and type(self.cursor) is ResumableFullRefreshCursor:
+            slices = SubstreamResumableFullRefreshCursor()
+            slices.set_initial_state(self.cursor.get_stream_state())
+            self.cursor = slices
+        cursor: Cursor | None = self.cursor
+        return cursor
 
     def read(
         self,
@@ -248,30 +254,179 @@ class Stream(ABC):
         state_manager: ConnectorStateManager,
         internal_config: InternalConfig,
     ) -> Iterable[StreamData]:
-        """The records of the stream with a STATE message after each slice; a connector may wrap this generator."""
-        keeps_state = type(self).state is not Stream.state
-        if keeps_state and stream_state and NO_CURSOR_STATE_KEY not in stream_state:
-            self.state = stream_state
-        cursor_field = configured_stream.cursor_field or None
-        sync_mode = configured_stream.sync_mode
-        limit = internal_config.limit if internal_config else None
-        for stream_slice in self.stream_slices(
-            sync_mode=sync_mode, cursor_field=cursor_field, stream_state=stream_state
-        ):
-            if slice_logger.should_log_slice_message(logger):
-                yield slice_logger.create_slice_log_message(stream_slice)
-            records = self.read_records(
-                sync_mode=sync_mode,
-                cursor_field=cursor_field,
-                stream_slice=stream_slice,
-                stream_state=stream_state,
-            )
-            for number, record in enumerate(records, 1):
-                yield record
-                if limit and number >= limit:
-                    break
-            if keeps_state:
-                yield state_message(self.name, self.namespace, dict(self.state))
+        """The records of the stream with its STATE messages, at least one; a connector may wrap this generator."""
+        self.configured_json_schema = configured_stream.stream.json_schema
+        reading = Reading(
+            sync_mode=configured_stream.sync_mode,
+            cursor_field=configured_stream.cursor_field or None,
+            state=stream_state,
+            limit=internal_config.limit if internal_config else None,
+            announce=slice_logger.create_slice_log_message if slice_logger.should_log_slice_message(logger) else None,
+        )
+        return SequentialRead(self, reading).messages()
+
+    def read_only_records(self, state: Mapping[str, Any] | None = None) -> Iterable[StreamData]:
+        """The records of the stream without its states, for another stream that depends on it.
+
+        It can be called any number of times, and beside a sync of this stream: what is read here moves neither the
+        state nor the cursor of the stream.
+
+        Args:
+            state: Where to start, for a stream that keeps no state itself. One that does starts from the `state` that
+                it was given, but from the beginning if it is also synced itself: whoever depends on it needs what it
+                has read already, too.
+        """
+        mode = SyncMode.incremental if state else SyncMode.full_refresh
+        stream = self._twin()
+        for item in SequentialRead(stream, Reading(sync_mode=mode, state=state)).messages():
+            if not isinstance(item, AirbyteMessage) or item.type is not Type.STATE:
+                yield item
+
+    def _twin(self) -> Stream:
+        """A copy for one more read: it shares all but state and cursor."""
+        own = self.own_state()
+        if own is None and self.cursor is None:
+            return self
+        anew = self._reading is not None or self.checkpoint_mode() is not CheckpointMode.INCREMENTAL
+        twin = copy(self)
+        if twin.cursor is not None:
+            twin.cursor = copy(twin.cursor)
+            twin.cursor.set_initial_state({})
+        if self._takes_state():
+            cast(_HasState, twin).state = {} if anew else deepcopy(dict(own or {}))
+        return twin
+
+    # The schema of the catalog. ------------------------------------------------------------------------------------
+
+    @property
+    def configured_json_schema(self) -> Mapping[str, Any] | None:
+        """The configured schema without the properties that the stream does not have; None outside of a sync.
+
+        What is left of them is described as the stream does it.
+        """
+        if self._configured_json_schema is None:
+            return None
+        return self._filter_schema_invalid_properties(self._configured_json_schema)
+
+    @configured_json_schema.setter
+    def configured_json_schema(self, json_schema: Mapping[str, Any]) -> None:
+        self._configured_json_schema = json_schema  # compared when it is asked for: the stream's may cost a request
+
+    def _filter_schema_invalid_properties(self, configured_catalog_json_schema: Mapping[str, Any]) -> dict[str, Any]:
+        own = self.get_json_schema().get("properties", {})
+        configured = configured_catalog_json_schema.get("properties", {})
+        if gone := sorted(configured.keys() - own.keys()):
+            self.logger.warning(f"Stream {self.name} has no {', '.join(gone)} any more; refresh the schema")
+        return {
+            **configured_catalog_json_schema,
+            "properties": {name: own[name] for name in configured if name in own},
+        }
+
+    # What the framework asks. --------------------------------------------------------------------------------------
+
+    def overrides(self, name: str) -> bool:
+        """Whether the stream brings its own member `name`."""
+        return name in vars(self) or getattr(type(self), name, None) is not getattr(Stream, name, None)
+
+    def _state_is_property(self) -> bool:
+        """Whether the class has a property `state` that can be set."""
+        member = getattr(type(self), "state", None)
+        return isinstance(member, property) and member.fset is not None
+
+    def _takes_state(self) -> bool:
+        """Whether `state` can be set: as such a property, or because the stream has an attribute of this name."""
+        if isinstance(getattr(type(self), "state", None), property):
+            return self._state_is_property()
+        return hasattr(self, "state")
+
+    def own_state(self) -> Mapping[str, Any] | None:
+        """The stream's `state` now; None if it keeps none itself."""
+        if not hasattr(self, "state"):  # or the property has nothing to tell yet
+            return {} if self._takes_state() else None
+        return cast(_HasState, self).state or {}
+
+    def resume(self, state: MutableMapping[str, Any]) -> None:
+        """Start from `state`. Called before each sync, with an empty one if there is none."""
+        if self._takes_state():
+            cast(_HasState, self).state = state
+
+    def checkpoint_mode(self) -> CheckpointMode:
+        """What the stream's state is good for."""
+        if not self.is_resumable:
+            return CheckpointMode.FULL_REFRESH
+        return CheckpointMode.INCREMENTAL if self.supports_incremental else CheckpointMode.RESUMABLE_FULL_REFRESH
+
+    def fitted(self, items: Iterable[Item]) -> Iterable[Item]:
+        """What the stream yields, its records fitted to its schema by the `transformer`."""
+        return self._transformed(items) if self.transformer.transforms else items
+
+    def _transformed(self, items: Iterable[Item]) -> Iterator[Item]:
+        transform, schema = self.transformer.transform, None
+        for item in items:
+            if isinstance(item, Mapping):
+                schema = self.get_json_schema() if schema is None else schema
+                item = dict(item)
+                transform(item, schema)
+            yield item
+
+    # What the engine asks. -----------------------------------------------------------------------------------------
+
+    def begin(self, reading: Reading) -> None:
+        """Take note that a sync of this stream begins."""
+        self._reading = reading
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether the stream must be read through its own `read` generator instead of partition by partition."""
+        if not self.parallel_slices or self.overrides("read") or self.state_checkpoint_interval:
+            return True
+        return self.cursor is None and self.checkpoint_mode() is CheckpointMode.RESUMABLE_FULL_REFRESH
+
+    @property
+    def reads_own_slices(self) -> bool:
+        """Whether the stream must be read slice by slice, whatever the sync mode."""
+        return True
+
+    def partitions(self) -> Iterable[Partition]:
+        """The partitions to be read, in order. Called on a worker."""
+        assert self._reading is not None
+        return slice_partitions(self, self._reading)
+
+    def byte_estimate(self) -> int | None:
+        """Bytes that this sync is going to read, once `partitions` has returned; None if nobody knows."""
+        return None
+
+    def close_partition(self, partition: Partition) -> None:
+        """Take note that the records of `partition` were written. Called on the thread of the read loop."""
+        if self.cursor is not None:
+            self.cursor.close_slice(cast(StreamSlice, partition.slice))
+
+    def partition_failed(self, partition: Partition, error: BaseException) -> bool:
+        """Take note that `partition` raised; True if the other partitions shall be read all the same."""
+        return False
+
+    def failure(self) -> Exception | None:
+        """Why the stream, though read to its end, is not complete; None if it is."""
+        return None
+
+    def state_entries(self) -> int:
+        """Size of the state, in any unit that grows with it."""
+        cursor = self.get_cursor()
+        return 0 if cursor is None else cursor.state_entries()
+
+    def closed_state(self) -> Mapping[str, Any] | None:
+        """The state that covers the partitions closed so far, and no more; None if only the end will tell."""
+        cursor = self.get_cursor()
+        return None if cursor is None else cursor.get_stream_state()
+
+    def final_state(self, *, complete: bool) -> Mapping[str, Any] | None:
+        """The state after the last partition; None for no message. `complete`: nothing failed."""
+        state = self.closed_state() or (self.own_state() if complete else None)
+        return deepcopy(dict(state)) if state else {NO_CURSOR_STATE_KEY: True} if complete else None
 
     def __str__(self) -> str:
         return f"Stream(name={self.name})"
+
+
+class _HasState(Protocol):
+    state: MutableMapping[str, Any]

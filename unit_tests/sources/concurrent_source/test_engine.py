@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteStreamStatus, Type
-from airbyte_cdk.models.batch import Batch, Rows
+from airbyte_cdk.models.batch import Batch, JsonLines, Rows
 from airbyte_cdk.sources.concurrent_source.budget import Budget, Closed
-from airbyte_cdk.sources.concurrent_source.checkpoints import Checkpoints, state_interval
 from airbyte_cdk.sources.concurrent_source.cores import _cgroup_quota, available_cores
 from airbyte_cdk.sources.concurrent_source.engine import Engine
 from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
 from airbyte_cdk.sources.message import InMemoryMessageRepository
 from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams import Stream
+from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints, state_interval
 from airbyte_cdk.sources.streams.partition import Item, Partition
 
 
@@ -69,6 +69,9 @@ class Toy(Stream):
     def partition_failed(self, partition: Partition, error: BaseException) -> bool:
         self.failed.append(partition.slice["name"])
         return self.tolerant
+
+    def closed_state(self) -> dict[str, Any]:
+        return self.state
 
     def state_entries(self) -> int:
         return len(self._done)
@@ -332,3 +335,40 @@ def test_a_source_that_stops_at_the_first_failure_ends_what_is_under_way() -> No
     )
     assert [statuses(items, name)[-1] for name in "ab"] == ["INCOMPLETE", "INCOMPLETE"]
     assert all(isinstance(read.error, OSError) for read in reads)
+
+
+class Singles(Partition):
+    """Yields single records."""
+
+    slice: Mapping[str, Any] = {}  # as the base class declares it
+
+    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
+        self.records = records
+
+    def read(self) -> Iterable[Item]:
+        return self.records
+
+
+def test_single_records_are_gathered_up_to_a_size() -> None:
+    batches: list[Any] = []
+
+    def note(stream: str, namespace: str | None, batch: Batch) -> str:
+        batches.append(batch.table)
+        return ""
+
+    stream = Toy("a", [])
+    stream.partitions = lambda: [Singles({"n": n, "text": "x" * 300_000} for n in range(10))]  # type: ignore[method-assign, list-item]
+    stream.close_partition = lambda partition: None  # type: ignore[method-assign]
+    engine: Engine[str] = Engine(
+        [StreamRead(stream)],
+        encode=note,
+        readers=1,
+        encoders=1,
+        repository=InMemoryMessageRepository(),
+        logger=logging.getLogger("airbyte.test"),
+        interval=60.0,
+        as_text=True,
+    )
+    list(engine.run())
+    assert [table.num_rows for table in batches] == [4, 4, 2]
+    assert all(isinstance(table, JsonLines) for table in batches)
