@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
     from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
     from airbyte_cdk.sources.source import Source, TState
-    from airbyte_cdk.sources.streams import Stream
+    from airbyte_cdk.sources.streams import IncrementalMixin, Stream
+    from airbyte_cdk.sources.streams.http.requests_native_auth import (
+        BasicHttpAuthenticator,
+        Oauth2Authenticator,
+        SingleUseRefreshTokenOauth2Authenticator,
+        TokenAuthenticator,
+    )
+    from airbyte_cdk.sources.types import Config, Record, StreamSlice
     from airbyte_cdk.sources.utils.schema_helpers import (
         InternalConfig,
         ResourceSchemaLoader,
@@ -49,6 +56,7 @@ if TYPE_CHECKING:
         expand_refs,
         split_config,
     )
+    from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
     from airbyte_cdk.utils.is_cloud_environment import is_cloud_environment
     from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
     from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
@@ -85,7 +93,14 @@ _OWNERS = {
     "sources.connector_state_manager": ("ConnectorStateManager",),
     "sources.message": ("InMemoryMessageRepository", "MessageRepository"),
     "sources.source": ("Source", "TState"),
-    "sources.streams": ("Stream",),
+    "sources.streams": ("IncrementalMixin", "Stream"),
+    "sources.streams.http.requests_native_auth": (
+        "BasicHttpAuthenticator",
+        "Oauth2Authenticator",
+        "SingleUseRefreshTokenOauth2Authenticator",
+        "TokenAuthenticator",
+    ),
+    "sources.types": ("Config", "Record", "StreamSlice"),
     "sources.utils.schema_helpers": (
         "InternalConfig",
         "ResourceSchemaLoader",
@@ -93,6 +108,7 @@ _OWNERS = {
         "expand_refs",
         "split_config",
     ),
+    "sources.utils.transform": ("TransformConfig", "TypeTransformer"),
     "utils.is_cloud_environment": ("is_cloud_environment",),
     "utils.oneof_option_config": ("OneOfOptionConfig",),
     "utils.stream_status_utils": ("as_airbyte_message",),
@@ -111,6 +127,8 @@ __all__ = [
     "AirbyteStream",
     "AirbyteTracedException",
     "BaseConnector",
+    "BasicHttpAuthenticator",
+    "Config",
     "ConfiguredAirbyteCatalog",
     "ConfiguredAirbyteStream",
     "Connector",
@@ -119,19 +137,27 @@ __all__ = [
     "DestinationSyncMode",
     "FailureType",
     "InMemoryMessageRepository",
+    "IncrementalMixin",
     "InternalConfig",
     "Level",
     "MessageRepository",
     "OAuthConfigSpecification",
+    "Oauth2Authenticator",
     "OneOfOptionConfig",
     "OrchestratorType",
+    "Record",
     "ResourceSchemaLoader",
+    "SingleUseRefreshTokenOauth2Authenticator",
     "Source",
     "Status",
     "Stream",
+    "StreamSlice",
     "SyncMode",
     "TState",
+    "TokenAuthenticator",
+    "TransformConfig",
     "Type",
+    "TypeTransformer",
     "as_airbyte_message",
     "check_config_against_spec_or_exit",
     "create_connector_config_control_message",

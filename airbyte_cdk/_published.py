@@ -19,6 +19,7 @@ from types import ModuleType
 from airbyte_cdk._lazy import attributes
 
 _FB = "airbyte_cdk.sources.file_based"
+_STREAMS = "airbyte_cdk.sources.streams"
 
 MODULES: Mapping[str, str] = {
     "airbyte_cdk.models.airbyte_protocol_serializers": "airbyte_cdk.models.serializers",
@@ -29,9 +30,12 @@ MODULES: Mapping[str, str] = {
     f"{_FB}.discovery_policy.default_discovery_policy": f"{_FB}.discovery_policy",
     f"{_FB}.file_types.avro_parser": f"{_FB}.parsers.avro",
     f"{_FB}.file_types.csv_parser": f"{_FB}.parsers.csv",
+    f"{_FB}.file_types.excel_parser": f"{_FB}.parsers.excel",
+    f"{_FB}.file_types.file_transfer": f"{_FB}.raw_files",
     f"{_FB}.file_types.file_type_parser": f"{_FB}.parsers.base",
     f"{_FB}.file_types.jsonl_parser": f"{_FB}.parsers.jsonl",
     f"{_FB}.file_types.parquet_parser": f"{_FB}.parsers.parquet",
+    f"{_FB}.file_types.unstructured_parser": f"{_FB}.parsers.unstructured",
     f"{_FB}.schema_validation_policies.abstract_schema_validation_policy": f"{_FB}.schema_validation_policies",
     f"{_FB}.schema_validation_policies.default_schema_validation_policies": f"{_FB}.schema_validation_policies",
     f"{_FB}.stream.abstract_file_based_stream": f"{_FB}.file_based_stream",
@@ -41,6 +45,12 @@ MODULES: Mapping[str, str] = {
     f"{_FB}.stream.cursor.abstract_file_based_cursor": f"{_FB}.file_cursor",
     f"{_FB}.stream.cursor.default_file_based_cursor": f"{_FB}.file_cursor",
     f"{_FB}.stream.default_file_based_stream": f"{_FB}.file_based_stream",
+    f"{_FB}.stream.identities_stream": f"{_FB}.identities_stream",
+    f"{_FB}.stream.permissions_file_based_stream": f"{_FB}.permissions_stream",
+    f"{_STREAMS}.checkpoint.per_partition_key_serializer": f"{_STREAMS}.checkpoint.cursor",
+    f"{_STREAMS}.checkpoint.resumable_full_refresh_cursor": f"{_STREAMS}.checkpoint.cursor",
+    f"{_STREAMS}.checkpoint.substream_resumable_full_refresh_cursor": f"{_STREAMS}.checkpoint.cursor",
+    f"{_STREAMS}.http.requests_native_auth.abstract_token": f"{_STREAMS}.http.requests_native_auth.token",
 }
 """Old module, and the module that it is now."""
 
@@ -49,14 +59,19 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     f"{_FB}.file_types": {
         "AvroParser": f"{_FB}.parsers.avro",
         "CsvParser": f"{_FB}.parsers.csv",
+        "ExcelParser": f"{_FB}.parsers.excel",
+        "FileTransfer": f"{_FB}.raw_files",
         "FileTypeParser": f"{_FB}.parsers.base",
         "JsonlParser": f"{_FB}.parsers.jsonl",
         "ParquetParser": f"{_FB}.parsers.parquet",
+        "UnstructuredParser": f"{_FB}.parsers.unstructured",
         "default_parsers": f"{_FB}.parsers",
     },
     f"{_FB}.stream": {
         "AbstractFileBasedStream": f"{_FB}.file_based_stream",
         "DefaultFileBasedStream": f"{_FB}.file_based_stream",
+        "FileIdentitiesStream": f"{_FB}.identities_stream",
+        "PermissionsFileBasedStream": f"{_FB}.permissions_stream",
     },
     f"{_FB}.stream.concurrent": {},
     f"{_FB}.stream.concurrent.cursor": {
