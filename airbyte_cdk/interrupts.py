@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import get_ident
 from types import FrameType
+from typing import Any
 
 FORCED_STOP = 2.0
 """Seconds after which a noted signal is raised wherever the main thread is, if nobody looked for it until then."""
@@ -60,6 +61,7 @@ class _Stop:
         self.unbreakable = 0
         self.forced = False
         self.over = threading.Event()
+        self.before: dict[signal.Signals, Any] = {}
 
 
 _stop = _Stop()
@@ -127,6 +129,7 @@ def handled() -> Iterator[None]:
         return
     _stop = stop = _Stop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    stop.before = before
     for number in before:
         signal.signal(number, _on_signal)
     try:
@@ -136,6 +139,17 @@ def handled() -> Iterator[None]:
         _stop = _Stop()
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _in_child() -> None:
+    """Give signals in a forked process their meaning of before: `multiprocessing` ends its workers by SIGTERM."""
+    global _stop
+    before, _stop = _stop.before, _Stop()
+    for number, handler in before.items():
+        signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:

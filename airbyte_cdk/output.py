@@ -54,6 +54,7 @@ class _Output:
         self._waiting = threading.Event()
         self._ended = threading.Event()
         self._error: OSError | None = None
+        self._at_once = False
         self._flusher = threading.Thread(target=self._flush_in_time, name="output-flush", daemon=True)
         self._flusher.start()
 
@@ -96,6 +97,20 @@ class _Output:
         if threading.current_thread() is not self._flusher:
             self._flusher.join(1)
 
+    def before_fork(self) -> None:
+        """Write all that was gathered, which the child would write again at its end, and let nobody add to it."""
+        with interrupts.unbreakable:
+            self._lock.acquire()
+            self._drain()
+
+    def after_fork(self, child: bool) -> None:
+        """Go on, in a child without the thread that writes in time: there every line is written at once."""
+        if child:
+            self._gathered, self._size = [], 0
+            self._partial.clear()
+            self._at_once = True
+        self._lock.release()
+
     def _end_partial(self) -> None:
         """A message starts on a line of its own, whatever this thread printed before it."""
         text = self._partial.pop(threading.get_ident(), None) if self._partial else None
@@ -110,7 +125,7 @@ class _Output:
             return
         self._gathered.append(buffer)
         self._size += size
-        if self._size >= _GATHER:
+        if self._size >= _GATHER or self._at_once:
             self._drain()
         elif len(self._gathered) == 1:
             self._waiting.set()
@@ -257,6 +272,30 @@ def redirected(mask: Callable[[str], str] = str) -> Iterator[None]:
             sys.stdout, sys.stderr = streams
             active.end()
             _active = _stderr = None
+
+
+_forking: dict[int, _Output] = {}
+"""The output that a fork under way holds, by the thread that forks."""
+
+
+def _before_fork() -> None:
+    output = _active
+    if output is not None:
+        output.before_fork()
+        _forking[threading.get_ident()] = output
+
+
+def _after_fork(child: bool) -> None:
+    output = _forking.pop(threading.get_ident(), None)
+    if output is not None:
+        output.after_fork(child)
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=lambda: _after_fork(False),
+    after_in_child=lambda: _after_fork(True),
+)
 
 
 def write(buffers: Iterable[Buffer]) -> None:

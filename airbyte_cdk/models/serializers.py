@@ -10,6 +10,7 @@ The library that does it (serpyco-rs) is imported, and a serializer built, on fi
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,10 @@ __all__ = [
 T = TypeVar("T")
 
 _building = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # A connector may fork processes (multiprocessing.Pool) from one thread while another builds: the lock would be held
+    # in the child for ever, and `inspect` be without sources.
+    os.register_at_fork(before=_building.acquire, after_in_parent=_building.release, after_in_child=_building.release)
 
 
 def _overwrite_dedup() -> DestinationSyncMode:
