@@ -141,15 +141,30 @@ def handled() -> Iterator[None]:
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
-def _in_child() -> None:
+_masks: dict[int, set[int]] = {}
+"""Signals that were blocked before a fork under way, by the thread that forks."""
+
+
+def _before_fork() -> None:
+    # A signal that reached the child before its handlers are its own would be lost.
+    _masks[get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, _stop.before)
+
+
+def _after_fork(child: bool) -> None:
     """Give signals in a forked process their meaning of before: `multiprocessing` ends its workers by SIGTERM."""
     global _stop
-    before, _stop = _stop.before, _Stop()
-    for number, handler in before.items():
-        signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+    if child:
+        before, _stop = _stop.before, _Stop()
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+    mask = _masks.pop(get_ident(), None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=lambda: _after_fork(False), after_in_child=lambda: _after_fork(True)
+)
 
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:

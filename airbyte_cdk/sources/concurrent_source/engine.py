@@ -227,6 +227,7 @@ class Engine(Generic[T]):
         if partition is not None and read.stream.partition_failed(partition, error):
             return
         self._workers.schedule.stop(read)
+        read.unlisted = read.unlisted or partition is None
         if read.error is None:
             read.error = error
             yield self._trace(read, error)
@@ -255,10 +256,10 @@ class Engine(Generic[T]):
             read.error = failure
             yield self._trace(read, failure)
         yield from self._repository.consume_queue()
-        # a stream that is read as a whole closes its parts ahead of the output: after an error its state may
-        # cover records that were never sent
-        covered = read.states > 0 and not read.unsent
-        if not covered and (read.whole is None or read.error is None):
+        # Nothing new to tell: it was told, or nothing could be read at all. And a stream that is read
+        # as a whole closes its parts ahead of the output: after an error its state may cover records never sent.
+        told = not read.unsent and (read.unlisted or read.states > 0)
+        if not told and (read.whole is None or read.error is None):
             state = stream.final_state(complete=read.error is None)
             if state is not None:
                 yield self._state(read, state)

@@ -25,6 +25,7 @@ class StreamRead:
         ended: COMPLETE or INCOMPLETE was sent.
         records: Records sent.
         states: STATE messages sent.
+        unlisted: Its partitions could not be listed, or not all.
         unsent: Partitions were closed since the last STATE message.
         error: Why the stream stopped early, if it did.
         checkpoints: Decides when a state is due.
@@ -37,6 +38,7 @@ class StreamRead:
     ended: bool = False
     records: int = 0
     states: int = 0
+    unlisted: bool = False
     unsent: bool = False
     error: BaseException | None = None
     checkpoints: Checkpoints | None = None
