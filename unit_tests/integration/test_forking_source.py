@@ -83,3 +83,20 @@ def test_workers_neither_hang_nor_write_again_what_was_written(tmp_path: Path) -
     # what was printed before the fork and in the workers is there once, each line whole
     printed = ["forking", *(f"row {n}" for n in range(5))]
     assert sorted(line for line in lines if not line.startswith("{")) == sorted(printed * len(names))
+
+
+def test_a_child_does_not_write_what_its_parent_gathered() -> None:
+    code = (
+        "import os, sys\n"
+        "from airbyte_cdk import output\n"
+        "with output.redirected():\n"
+        "    print('once')\n"
+        "    child = os.fork()\n"
+        "    print('child' if child == 0 else 'parent')\n"
+        "    sys.stdout.flush()\n"
+        "    if child == 0:\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, timeout=60)
+    assert sorted(done.stdout.splitlines()) == ["child", "once", "parent"]
