@@ -1,8 +1,8 @@
 """What may differ between ours and the original: the tables differences*.yaml, and the comparison that goes by it.
 
-An entry of the table has ``scenario``, ``row`` (of the list of the original's flaws), ``because`` and ``places``: JSON
-pointers into the results of the scenario, with the exact values there of ``original`` and ``ours``; where one is left
-out, nothing is there.
+An entry of the table has ``scenario``, ``row`` (of the list of the original's flaws; ``none`` if we decided so and no
+row says it), ``because`` and ``places``: JSON pointers into the results of the scenario, with the exact values there of
+``original`` and ``ours``; where one is left out, nothing is there.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def accepted() -> dict[str, list[Difference]]:
     """
     table: dict[str, list[Difference]] = {}
     for file, entry in ((path, entry) for path in TABLES for entry in yaml.safe_load(path.read_text())):
-        if set(entry) != {"scenario", "row", "because", "places"} or not re.fullmatch(r"U-\d\d", entry["row"]):
+        if set(entry) != {"scenario", "row", "because", "places"} or not re.fullmatch(r"U-\d\d|none", entry["row"]):
             raise ValueError(f"{file.name}: not an entry: {entry}")
         table.setdefault(entry["scenario"], []).extend(
             Difference(place, values.get("original", ABSENT), values.get("ours", ABSENT))

@@ -46,7 +46,7 @@ def environment(framework: Framework) -> Path:
 
     def fill(pip: list[str]) -> None:
         _run([*pip, *_framework(framework), "-r", str(HERE / "libraries.txt")])
-        _run([*pip, "--no-deps", "--no-warn-conflicts", "-r", str(HERE / "connectors.txt")])
+        _run([*pip, "--no-deps", "--ignore-requires-python", "--no-warn-conflicts", "-r", str(HERE / "connectors.txt")])
 
     return _kept(framework, made_of, fill)
 
