@@ -225,6 +225,8 @@ def body(stream: str, record: Mapping[str, Any]) -> bytes:
 def _body(record: Mapping[str, Any], batch: Batch, stream: str) -> bytes:
     """JSON text between the braces of one Python row."""
     keep_nulls, constants = batch.wrap is not None, batch.constants if batch.wrap is None else ()
+    if not constants and not keep_nulls:
+        return body(stream, record)
     row = {name: value for name, value in record.items() if (value is not None or keep_nulls) and name not in constants}
     return _text(row, stream)
 

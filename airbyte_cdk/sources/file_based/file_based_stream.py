@@ -470,7 +470,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
             elif not self._passes(record, file, number):
                 dropped += 1
                 continue
-            group.append(self.transform_record(dict(record), file, last_modified))
+            group.append(self.transform_record(record, file, last_modified))
             if len(group) >= GROUP_ROWS:
                 yield Batch(Rows(group), origin=file.uri)
                 group = []
@@ -479,19 +479,20 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         if dropped:
             report_dropped(self.logger, self.name, file, dropped, self.validation_policy)
 
-    def _parsed(self, parser: FileTypeParser, read: FileRead) -> Iterator[Mapping[str, Any]]:
+    def _parsed(self, parser: FileTypeParser, read: FileRead) -> Iterator[dict[str, Any]]:
         if not brings_own_records(parser):
             for table in parser.batches(replace(read, keep_nulls=True)):
                 yield from rows(Batch(table, origin=read.file.uri))
             return
         try:
-            yield from parser.parse_records(
+            records = parser.parse_records(
                 self.config,
                 read.file,
                 self.stream_reader,
                 self.logger,
                 None if read.schema is None else self.catalog_schema,
             )
+            yield from map(dict, records)
         except RecordParseError as error:
             read.rejects.add("file", f"{type(parser).__name__} stopped: {error}")
 
