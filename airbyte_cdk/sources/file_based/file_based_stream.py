@@ -29,6 +29,7 @@ from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.policy_gate import PolicyGate, is_built_in, report_dropped, stopped
 from airbyte_cdk.sources.file_based.rejects import Rejects
 from airbyte_cdk.sources.file_based.schema_helpers import fill_nulls, nonconforming_column
+from airbyte_cdk.sources.file_based.schema_validation_policies import EmitRecordPolicy
 from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams.batch_message import BatchMessage, batches_wanted
 from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints, state_interval
@@ -462,12 +463,15 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         """As `read_file`, through the per-record hooks."""
         file, schemaless = read.file, self.config.schemaless
         last_modified = format_time(file.last_modified, self.DATE_TIME_FORMAT)
+        judges = type(self.validation_policy) is not EmitRecordPolicy or overrides(
+            self, "record_passes_validation_policy", DefaultFileBasedStream
+        )
         dropped = 0
         group: list[Mapping[str, Any]] = []
         for number, record in enumerate(self._parsed(parser, read)):
             if schemaless:
                 record = {"data": record}
-            elif not self._passes(record, file, number):
+            elif judges and not self._passes(record, file, number):
                 dropped += 1
                 continue
             group.append(self.transform_record(record, file, last_modified))
