@@ -134,7 +134,7 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         enter = glob_rules.folders(globs)
         listings = [
             access.files(prefix, recursive=recursive, enter=enter, wanted=wanted)
-            for prefix, recursive in listings_for(globs, within)
+            for prefix, recursive in listings_for(globs, within, flat=access.flat)
         ]
         return merged(listings, LISTERS)
 
@@ -189,11 +189,12 @@ def _tell_if_changed(handle: BinaryIO, file: StorageFile, logger: logging.Logger
         )
 
 
-def listings_for(globs: list[str], within: str) -> list[tuple[str, bool]]:
+def listings_for(globs: list[str], within: str, *, flat: bool = False) -> list[tuple[str, bool]]:
     """The prefixes that must be listed to find all matches, and for each whether matches can be below its folder.
 
     Args:
         within: All matches begin with it.
+        flat: Whether names are keys: globs take several ``/`` in a row for one, but a folder ends at the first.
     """
     prefixes = glob_rules.folded(storage_prefix(prefix) for prefix in glob_rules.prefixes(globs)) or {""}
     narrowed = {max(prefix, within, key=len) for prefix in prefixes if _meet(prefix, within)}
@@ -202,7 +203,10 @@ def listings_for(globs: list[str], within: str) -> list[tuple[str, bool]]:
         reaching = [pattern for pattern in globs if _meet(glob_rules.literal_start(pattern), prefix)]
         depth = glob_rules.depth(reaching)
         folders = len([name for name in prefix.split("/")[:-1] if name])
-        listings.append((prefix, depth is None or depth > folders))
+        recursive = depth is None or depth > folders
+        listings.append((prefix, recursive))
+        if flat and not recursive and prefix.endswith("/"):
+            listings.append((f"{prefix}/", True))
     return listings
 
 

@@ -72,6 +72,23 @@ def test_lists_only_below_the_prefixes_that_globs_can_reach(
     assert listings_for(globs, within) == expected
 
 
+def test_several_slashes_in_a_key_count_as_one() -> None:
+    assert listings_for(["data/*.csv"], "", flat=True) == [("data/", False), ("data//", True)]
+    assert listings_for(["data/*.csv", "*.json"], "", flat=True) == [("", True)]
+
+
+@pytest.mark.parametrize("server", ["moto", "gcs_server", "azurite"])
+def test_a_key_with_several_slashes_is_found_by_a_glob_over_one_folder(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    storage = request.getfixturevalue(server)
+    for uri in ("data/a.csv", "data//b.csv", "data/deep/c.csv", "other//d.csv"):
+        storage.put("slashes", uri, b"x")
+    provider = storage.provider("slashes")
+    reader = FsspecStreamReader(*connect(options_model(provider["storage"])(**provider)))
+    assert uris(reader, "data/*.csv") == ["data//b.csv", "data/a.csv"]
+
+
 def test_opens_by_uri(reader: FsspecStreamReader) -> None:
     for file in reader.get_matching_files(["**"], None, LOGGER):
         with reader.open_file(file, FileReadMode.READ_BINARY, None, LOGGER) as handle:

@@ -111,12 +111,14 @@ class StorageAccess(ABC):
 
     Attributes:
         title: Names the storage in messages, such as ``S3 bucket landing``; no secrets.
+        flat: Names are keys and not paths, so that ``a//b`` is another file than ``a/b``.
         retried: Runs one request of a listing and returns what it gave. Implementations send each page's request
             through it (``page = self.retried(lambda: self._page(token))``): it is `once` until `RetryingAccess` sets
             it, so that a page that fails is asked for again, and not the whole listing from its start.
     """
 
     title: str
+    flat: bool = False
     retried: Retried = staticmethod(once)
 
     @abstractmethod

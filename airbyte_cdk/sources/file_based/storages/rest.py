@@ -132,6 +132,7 @@ class RestAccess(StorageAccess):
         page_size: Files asked for in one page; None for as many as the storage gives.
     """
 
+    flat = True
     _host_options = "`endpoint`"
 
     def __init__(self, title: str, prefix: str, page_size: int | None) -> None:

@@ -38,6 +38,8 @@ class S3Access(StorageAccess):
         options: Bucket, credentials and the rest.
     """
 
+    flat = True
+
     def __init__(self, options: S3Options) -> None:
         self.title = f"S3 bucket {options.bucket}"
         self._options = options
