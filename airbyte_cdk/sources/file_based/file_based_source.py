@@ -241,15 +241,7 @@ class FileBasedSource(AbstractSource, ABC):
         from airbyte_cdk.sources.file_based.file_based_stream import DefaultFileBasedStream
 
         return DefaultFileBasedStream(
-            config=stream_config,
-            catalog_schema=self.stream_schemas.get(stream_config.name),
-            stream_reader=self.stream_reader,
-            availability_strategy=self.availability_strategy,
-            discovery_policy=self.discovery_policy,
-            parsers=self.parsers,
-            validation_policy=self._validate_and_get_validation_policy(stream_config),
-            errors_collector=self.errors_collector,
-            cursor=cursor,
+            **self._stream_arguments(stream_config, cursor),
             use_file_transfer=use_file_transfer(parsed_config),
             preserve_directory_structure=preserve_directory_structure(parsed_config),
         )
@@ -260,17 +252,25 @@ class FileBasedSource(AbstractSource, ABC):
         from airbyte_cdk.sources.file_based.permissions_stream import PermissionsFileBasedStream
 
         return PermissionsFileBasedStream(
-            config=stream_config,
-            catalog_schema=self.stream_schemas.get(stream_config.name),
-            stream_reader=self.stream_reader,
-            availability_strategy=self.availability_strategy,
-            discovery_policy=self.discovery_policy,
-            parsers=self.parsers,
-            validation_policy=self._validate_and_get_validation_policy(stream_config),
-            errors_collector=self.errors_collector,
-            cursor=cursor,
+            **self._stream_arguments(stream_config, cursor),
             stream_permissions_reader=self._ensure_permissions_reader_available(),
         )
+
+    def _stream_arguments(
+        self, stream_config: FileBasedStreamConfig, cursor: AbstractFileBasedCursor | None
+    ) -> dict[str, Any]:
+        """What every stream over files is made of."""
+        return {
+            "config": stream_config,
+            "catalog_schema": self.stream_schemas.get(stream_config.name),
+            "stream_reader": self.stream_reader,
+            "availability_strategy": self.availability_strategy,
+            "discovery_policy": self.discovery_policy,
+            "parsers": self.parsers,
+            "validation_policy": self._validate_and_get_validation_policy(stream_config),
+            "errors_collector": self.errors_collector,
+            "cursor": cursor,
+        }
 
     def _make_identities_stream(self) -> Stream:
         return FileIdentitiesStream(
