@@ -466,20 +466,19 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         judges = type(self.validation_policy) is not EmitRecordPolicy or overrides(
             self, "record_passes_validation_policy", DefaultFileBasedStream
         )
-        dropped = 0
-        group: list[Mapping[str, Any]] = []
-        for number, record in enumerate(self._parsed(parser, read)):
+        seen = dropped = 0
+        records = self._parsed(parser, read)
+        while group := list(islice(records, GROUP_ROWS)):
+            passed = group
             if schemaless:
-                record = {"data": record}
-            elif judges and not self._passes(record, file, number):
-                dropped += 1
-                continue
-            group.append(self.transform_record(record, file, last_modified))
-            if len(group) >= GROUP_ROWS:
-                yield Batch(Rows(group), origin=file.uri)
-                group = []
-        if group:
-            yield Batch(Rows(group), origin=file.uri)
+                passed = [{"data": record} for record in group]
+            elif judges:
+                passed = [record for number, record in enumerate(group, seen) if self._passes(record, file, number)]
+            seen += len(group)
+            dropped += len(group) - len(passed)
+            if passed:
+                sent = [self.transform_record(record, file, last_modified) for record in passed]
+                yield Batch(Rows(sent), origin=file.uri)
         if dropped:
             report_dropped(self.logger, self.name, file, dropped, self.validation_policy)
 
