@@ -11,8 +11,10 @@ class ExcelFormat(BaseModel):
     """How Excel workbooks are read.
 
     Attributes:
-        sheet_name: Name of the worksheet to read, or its number in the order of the workbook, from 1; None or blank
-            is the first one. Hidden sheets count, sheets that hold a chart only do not.
+        sheet_name: Name of the worksheet to read, exactly as in the workbook (``"Q1 2024"``), or its number in the
+            order of the workbook, from 1 (``"2"``); None or blank is the first one. Hidden sheets count, sheets that
+            hold a chart only do not. A sheet that has the number as its name comes first. A workbook that does not
+            have the sheet is a file that cannot be read; the message lists its sheets.
     """
 
     class Config(OptionConfig):

@@ -54,7 +54,7 @@ class APIProcessingConfigModel(BaseModel):
     api_url: str = Field(
         "https://api.unstructured.io",
         title="Address of the API",
-        description="Where the service is reached. It must begin with https://.",
+        description="Where the service is reached, beginning with https://, or http:// for one in your own network.",
         always_show=True,
         examples=["https://api.unstructured.com"],
     )
@@ -95,7 +95,8 @@ class UnstructuredFormat(BaseModel):
         title="Strategy",
         description=(
             "How the text of a PDF file is found: fast takes the text as stored, ocr_only reads the pages as pictures, "
-            "hi_res looks at the layout as well, and auto decides by itself."
+            "hi_res looks at the layout as well, and auto decides by itself. Without an API, only fast and auto can "
+            "be chosen for PDF files."
         ),
         always_show=True,
         order=0,

@@ -14,12 +14,17 @@ import pyarrow as pa
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.config.avro_format import AvroFormat
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, SchemaInferenceError
-from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.avro_container import BadHeader, Block, Container, Damage
 from airbyte_cdk.sources.file_based.parsers.avro_exact import ExactReader
 from airbyte_cdk.sources.file_based.parsers.avro_native import Refused, open_native
 from airbyte_cdk.sources.file_based.parsers.avro_schema import BadSchema, columns_of, parse
-from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
+from airbyte_cdk.sources.file_based.parsers.base import (
+    FileRead,
+    FileTypeParser,
+    in_pieces,
+    options_of,
+    without_reserved,
+)
 from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_bytes
 
 if TYPE_CHECKING:
@@ -36,15 +41,6 @@ REFUSALS = 3
 class AvroParser(FileTypeParser):
     """Reads Avro files. A row with a bad value is rejected alone, a broken block costs its own rows only."""
 
-    @property
-    def file_read_mode(self) -> FileReadMode:
-        """Bytes."""
-        return FileReadMode.READ_BINARY
-
-    def check_config(self, config: FileBasedStreamConfig) -> tuple[bool, str | None]:
-        """Every combination of this format's options can be used."""
-        return True, None
-
     async def infer_schema(
         self,
         config: FileBasedStreamConfig,
@@ -57,7 +53,7 @@ class AvroParser(FileTypeParser):
         Raises:
             SchemaInferenceError: the file is no Avro file of records.
         """
-        double_as_string = _options(config).double_as_string
+        double_as_string = options_of(config, AvroFormat).double_as_string
         try:
             with open_bytes(file, stream_reader, logger) as handle:
                 container = Container(handle.read)
@@ -87,14 +83,8 @@ class AvroParser(FileTypeParser):
             read.rejects.add("file", error.reason)
 
 
-def _options(config: FileBasedStreamConfig) -> AvroFormat:
-    if not isinstance(config.format, AvroFormat):
-        raise ValueError(f"expected the options of Avro files, got {type(config.format).__name__}")
-    return config.format
-
-
 def _rows(container: Container, root: AvroType, read: FileRead) -> Iterator[pa.RecordBatch | JsonLines]:
-    double_as_string = _options(read.config).double_as_string
+    double_as_string = options_of(read.config, AvroFormat).double_as_string
     native = open_native(root, double_as_string)
     exact = ExactReader(root, double_as_string, read.reserved, read.keep_nulls, read.batch_bytes, read.rejects)
     names = 150 + sum(len(name) + 4 for name, _ in root.fields)
@@ -141,13 +131,5 @@ def _gathered(container: Container, names: int, batch_bytes: int, rejects: Rejec
 
 def _cut(batch: pa.RecordBatch, names: int, read: FileRead) -> Iterator[pa.RecordBatch]:
     """The batch without reserved columns, in pieces of the wanted size."""
-    dropped = [name for name in batch.schema.names if name in read.reserved]
-    if dropped:
-        batch = batch.drop_columns(dropped)
-    rows = batch.num_rows
-    if rows == 0:
-        return
-    pieces = min(rows, -(-(batch.nbytes + rows * names) // (2 * read.batch_bytes)))
-    step = -(-rows // pieces)
-    for start in range(0, rows, step):
-        yield batch.slice(start, step)
+    batch = without_reserved(batch, read)
+    yield from in_pieces(batch, batch.nbytes + batch.num_rows * names, read)

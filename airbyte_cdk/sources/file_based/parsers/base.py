@@ -6,17 +6,20 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airbyte_cdk.models.batch import JsonLines
+from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.rejects import Rejects
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
-    from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
+    from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+
+Options = TypeVar("Options")
 
 BATCH_BYTES = 4 * 1024 * 1024
 """Batches are cut at about this many bytes of output lines."""
@@ -53,8 +56,9 @@ class FileRead:
 class FileTypeParser(ABC):
     """Reads files of one format.
 
-    A new format implements `check_config`, `infer_schema`, `file_read_mode` and `batches`. A connector that overrides
-    `parse_records` instead (the published per-record hook) is read record by record, with the same results.
+    A new format implements `infer_schema` and `batches`, and `check_config` if some of its options do not fit together.
+    A connector that overrides `parse_records` instead of `batches` (the published per-record hook) is read record by
+    record, with the same results.
     """
 
     @property
@@ -71,9 +75,9 @@ class FileTypeParser(ABC):
         """Name of the column that identifies a record of this format by nature, or None."""
         return None
 
-    @abstractmethod
     def check_config(self, config: FileBasedStreamConfig) -> tuple[bool, str | None]:
-        """Whether the format options can be used, and if not, a sentence that says why."""
+        """Whether the format options can be used, and if not, a sentence that says why; by default all can."""
+        return True, None
 
     @abstractmethod
     async def infer_schema(
@@ -90,9 +94,12 @@ class FileTypeParser(ABC):
         """
 
     @property
-    @abstractmethod
     def file_read_mode(self) -> FileReadMode:
-        """How files of this format are opened when `check` only opens them."""
+        """How files of this format are opened when `check` only opens them.
+
+        Binary by default: line ends and encodings are the parser's business, not the handle's.
+        """
+        return FileReadMode.READ_BINARY
 
     def batches(self, read: FileRead) -> Iterator[pa.RecordBatch | JsonLines]:
         """The file's good rows in order; the bad ones go to `read.rejects`.
@@ -125,6 +132,34 @@ class FileTypeParser(ABC):
             raise RecordParseError(
                 FileBasedSourceError.ERROR_PARSING_RECORD, filename=file.uri, details=read.rejects.summary()
             )
+
+
+def options_of(config: FileBasedStreamConfig, kind: type[Options]) -> Options:
+    """The format options of a stream. Raises ValueError if they are of another format."""
+    if not isinstance(config.format, kind):
+        raise ValueError(f"expected the options of {kind.__name__}, got {type(config.format).__name__}")
+    return config.format
+
+
+def without_reserved(batch: pa.RecordBatch, read: FileRead) -> pa.RecordBatch:
+    """The batch without columns of reserved names."""
+    dropped = [name for name in batch.schema.names if name in read.reserved]
+    return batch.drop_columns(dropped) if dropped else batch
+
+
+def in_pieces(batch: pa.RecordBatch, printed: int, read: FileRead) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces of equal numbers of rows, none if it has no row.
+
+    Args:
+        printed: About how many bytes of output it makes. Up to twice `read.batch_bytes` it stays whole.
+    """
+    rows = batch.num_rows
+    if rows == 0:
+        return
+    pieces = min(rows, -(-printed // (2 * read.batch_bytes)))
+    step = -(-rows // pieces)
+    for start in range(0, rows, step):
+        yield batch.slice(start, step)
 
 
 def brings_own_records(parser: FileTypeParser) -> bool:

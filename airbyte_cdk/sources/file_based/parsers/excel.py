@@ -21,8 +21,7 @@ import pyarrow.compute as pc
 from airbyte_cdk.models.wire import line_width
 from airbyte_cdk.sources.file_based.config.excel_format import ExcelFormat
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, SchemaInferenceError
-from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
-from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
+from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, in_pieces, options_of
 from airbyte_cdk.sources.file_based.parsers.excel_block import BadWorkbook, Block
 from airbyte_cdk.sources.file_based.parsers.excel_columns import (
     ColumnNames,
@@ -41,19 +40,11 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 
 LISTED_SHEETS = 20
+"""So many sheets of a workbook are named in a message."""
 
 
 class ExcelParser(FileTypeParser):
     """Reads one worksheet of each workbook."""
-
-    @property
-    def file_read_mode(self) -> FileReadMode:
-        """Bytes."""
-        return FileReadMode.READ_BINARY
-
-    def check_config(self, config: FileBasedStreamConfig) -> tuple[bool, str | None]:
-        """Every sheet can be asked for; whether a file has it shows when it is read."""
-        return True, None
 
     async def infer_schema(
         self,
@@ -146,7 +137,7 @@ def _open_sheet(
         if workbook is None:
             yield _Sheet(iter(()))
         else:
-            yield _Sheet(workbook.blocks(_chosen(workbook.sheets, _options(config).sheet_name)))
+            yield _Sheet(workbook.blocks(_chosen(workbook.sheets, options_of(config, ExcelFormat).sheet_name)))
 
 
 def _chosen(sheets: list[str], wanted: str | None) -> str:
@@ -167,12 +158,6 @@ def _chosen(sheets: list[str], wanted: str | None) -> str:
     )
 
 
-def _options(config: FileBasedStreamConfig) -> ExcelFormat:
-    if not isinstance(config.format, ExcelFormat):
-        raise ValueError(f"expected the options of Excel files, got {type(config.format).__name__}")
-    return config.format
-
-
 def _ready(block: Block, names: ColumnNames, read: FileRead) -> Iterator[pa.RecordBatch]:
     """The rows of a block in batches of bounded size."""
     width = max([1, len(names), *(index + 1 for index in block.columns)])
@@ -189,13 +174,10 @@ def _ready(block: Block, names: ColumnNames, read: FileRead) -> Iterator[pa.Reco
         )
     if not arrays:
         return
-    fields = [pa.field(name, array.type) for name, array in zip(kept, arrays, strict=True)]
-    printed = sum(map(_size, arrays)) + block.num_rows * line_width(pa.schema(fields))
-    pieces = min(block.num_rows, -(-printed // (2 * read.batch_bytes)))
-    step = -(-block.num_rows // pieces)
-    for start in range(0, block.num_rows, step):
-        piece = [_plain(array.slice(start, step)) for array in arrays]
-        yield pa.RecordBatch.from_arrays(piece, names=kept)
+    batch = pa.RecordBatch.from_arrays(arrays, kept)
+    printed = sum(map(_size, arrays)) + batch.num_rows * line_width(batch.schema)
+    for piece in in_pieces(batch, printed, read):
+        yield pa.RecordBatch.from_arrays(list(map(_plain, piece.columns)), kept)
 
 
 def _size(array: pa.Array) -> int:

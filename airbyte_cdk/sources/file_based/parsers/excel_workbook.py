@@ -11,19 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.parsers.excel_block import EXACT, BadWorkbook, Block
 from airbyte_cdk.sources.file_based.parsers.excel_package import content_errors, main_part
 from airbyte_cdk.sources.file_based.parsers.excel_xlsx import XlsxWorkbook
-from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_random
+from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, WatchedFile, open_random
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
     import logging
-
-    from _typeshed import WriteableBuffer
 
     from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
     from airbyte_cdk.sources.file_based.parsers.excel_block import Cell
@@ -37,6 +35,7 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 READ_BYTES = 2 * 1024 * 1024
 """Wanted size of one request to a storage."""
 BLOCK_ROWS = 8192
+"""Rows that are handed on at once."""
 
 
 class Workbook(Protocol):
@@ -68,9 +67,13 @@ def open_workbook(
     """
     try:
         with open_random(file, stream_reader, logger) as handle:
-            source = _Watched(handle)
-            with source.content_errors():
+            source = WatchedFile(handle)
+            try:
                 yield _opened(io.BufferedReader(source, READ_BYTES))
+            except BadWorkbook:
+                if source.error is not None:
+                    raise source.error from None
+                raise
     except BrokenStream as error:
         raise BadWorkbook(f"its compressed content is broken: {error.reason}") from error
 
@@ -89,64 +92,6 @@ def _opened(source: io.BufferedReader) -> Workbook | None:
     elif start != _COMPOUND:
         raise BadWorkbook("it is not an Excel workbook; its content is that of another format")
     return _CalamineWorkbook(source)
-
-
-class _Watched(io.RawIOBase):
-    """A file that remembers what its storage raised: readers of archives take some of that for broken content."""
-
-    def __init__(self, handle: IO[bytes]) -> None:
-        self._handle = handle
-        self._error: BaseException | None = None
-        handle.seek(0, io.SEEK_END)
-        self._size = handle.tell()
-        handle.seek(0)
-
-    @contextmanager
-    def content_errors(self) -> Iterator[None]:
-        """Raises what the storage raised, rather than what was made of it."""
-        try:
-            yield
-        except BadWorkbook:
-            if self._error is not None:
-                raise self._error from None
-            raise
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._handle.tell()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_CUR:
-            offset += self._handle.tell()
-        elif whence == io.SEEK_END:
-            offset += self._size
-        if offset < 0:
-            # readers of archives search there; as an OSError it is expected, as a ValueError broken content
-            raise io.UnsupportedOperation("a place before the start of the file")
-        try:
-            self._handle.seek(offset)
-            return offset
-        except Exception as error:
-            self._error = error
-            raise
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fills the buffer, unless the file ends before: handles of some storages give fewer bytes at a time."""
-        view = memoryview(buffer).cast("B")
-        filled = 0
-        try:
-            while filled < len(view) and (data := self._handle.read(len(view) - filled)):
-                view[filled : filled + len(data)] = data
-                filled += len(data)
-        except Exception as error:
-            self._error = error
-            raise
-        return filled
 
 
 class _CalamineWorkbook:

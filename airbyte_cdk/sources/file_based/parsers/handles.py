@@ -25,13 +25,28 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 
-__all__ = ["READ_BYTES", "BrokenStream", "ByteStream", "open_bytes", "open_random"]
+__all__ = ["READ_BYTES", "BrokenStream", "ByteStream", "WatchedFile", "open_bytes", "open_random"]
 
 READ_BYTES = 1024 * 1024
 """Wanted size of one read from a storage."""
 
 
-class ByteStream(io.RawIOBase):
+class _ByRead(io.RawIOBase):
+    """A file whose `read(n)` gives exactly n bytes, fewer only before its end."""
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill `buffer`; the number of bytes, as `read`."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view)) or b""
+        view[: len(data)] = data
+        return len(data)
+
+
+class ByteStream(_ByRead):
     """The content of a file in order, decompressed.
 
     Args:
@@ -44,10 +59,6 @@ class ByteStream(io.RawIOBase):
         self._piece = b""
         self._taken = 0
         self._broken: BrokenStream | None = None
-
-    def readable(self) -> bool:
-        """True."""
-        return True
 
     def read(self, n: int = -1, /) -> bytes:
         """Exactly `n` bytes, or fewer before the end of the file; ``b""`` at its end; all the rest if `n` is negative.
@@ -79,12 +90,61 @@ class ByteStream(io.RawIOBase):
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill `buffer`; the number of bytes, as `read`."""
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
+
+class WatchedFile(_ByRead):
+    """A file that remembers what its storage raised: libraries take some of that for broken content.
+
+    Args:
+        handle: The file, which can be sought.
+
+    Attributes:
+        handle: The same.
+        size: Its bytes.
+        error: What the storage raised last, None if nothing.
+    """
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        super().__init__()
+        self.handle = handle
+        self.error: BaseException | None = None
+        handle.seek(0, io.SEEK_END)
+        self.size = handle.tell()
+        handle.seek(0)
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def tell(self) -> int:
+        """The place of the next byte."""
+        return self.handle.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        if whence == io.SEEK_CUR:
+            offset += self.handle.tell()
+        elif whence == io.SEEK_END:
+            offset += self.size
+        if offset < 0:
+            # readers of archives search there; as an OSError it is expected, as a ValueError broken content
+            raise io.UnsupportedOperation("a place before the start of the file")
+        try:
+            self.handle.seek(offset)
+            return offset
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def read(self, n: int = -1, /) -> bytes:
+        """Exactly `n` bytes, fewer only before the end of the file: handles of some storages give fewer at a time."""
+        try:
+            data = self.handle.read(n)
+            while 0 < len(data) < n and (more := self.handle.read(n - len(data))):
+                data += more
+            return data
+        except BaseException as error:
+            self.error = error
+            raise
 
 
 @contextmanager

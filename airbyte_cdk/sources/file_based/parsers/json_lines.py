@@ -60,7 +60,8 @@ class Bodies:
             block: Whole lines; a line end after the last one may be missing.
             first_line: Number of the first one, for `reject`.
         """
-        if len(block) <= _LARGEST_BLOCK:
+        checked = len(block) <= _LARGEST_BLOCK and is_utf8(block)
+        if checked:
             bodies = self._of_like_lines(block)
             if bodies is not None:
                 return bodies
@@ -70,18 +71,17 @@ class Bodies:
             # What is decoded at once should fit the processor's cache.
             end = block.rfind(b"\n", start, start + _CHECKED_BYTES) + 1 or block.find(b"\n", start) + 1 or len(block)
             piece = block[start:end]
-            found = self._of_valid_lines(piece) if len(piece) <= _LARGEST_BLOCK and is_utf8(piece) else None
+            valid = checked or (len(piece) <= _LARGEST_BLOCK and is_utf8(piece))
+            found = self._of_valid_lines(piece) if valid else None
             bodies += self._one_by_one(piece, first_line) if found is None else found
             first_line += piece.count(b"\n")
             start = end
         return bodies
 
     def _of_like_lines(self, block: bytes) -> list[bytes] | None:
-        """The bodies, if all lines have the layout known or that of the first one; else None."""
+        """The bodies of valid UTF-8, if all lines have the layout known or that of the first one; else None."""
         if not block.endswith(b"\n"):
             block += b"\n"
-        if not is_utf8(block):
-            return None
         if self._layout is None or not self._layout.holds(block):
             if self._layouts_left == 0:
                 return None
@@ -159,15 +159,13 @@ class Bodies:
             text = line.strip(BLANKS)
             if not text:
                 continue
+            if not is_utf8(text):  # the decoder notices it in some places only
+                self._reject(number, "not valid UTF-8")
+                continue
             try:
-                row = _COLUMNS.decode(text)
+                bodies.append(self._body(text, _COLUMNS.decode(text)))
             except INVALID as error:
                 self._reject(number, reason(error))
-                continue
-            if is_utf8(text):
-                bodies.append(self._body(text, row))
-            else:
-                self._reject(number, "not valid UTF-8")
         return bodies
 
     def _without_null(self, body: bytes) -> bytes:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, RecordParseError
-from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.handles import open_bytes
 from airbyte_cdk.sources.file_based.parsers.json_lines import Bodies, column_values
@@ -44,15 +43,6 @@ _ENVELOPE_BYTES = 150  # about what an output line has beside the body
 
 class JsonlParser(FileTypeParser):
     """Reads files of JSON objects. Rows are batches of `JsonLines`."""
-
-    def check_config(self, config: FileBasedStreamConfig) -> tuple[bool, str | None]:
-        """Always fine: the format has no options."""
-        return True, None
-
-    @property
-    def file_read_mode(self) -> FileReadMode:
-        """Binary: text handles cut lines at characters that may stand inside a JSON string (U+2028)."""
-        return FileReadMode.READ_BINARY
 
     async def infer_schema(
         self,

@@ -5,12 +5,11 @@ Format: https://parquet.apache.org/docs/file-format/ (read with Apache Arrow).
 
 from __future__ import annotations
 
-import io
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -20,9 +19,14 @@ from airbyte_cdk.models.wire import line_width
 from airbyte_cdk.sources.file_based.arrow_types import property_of, unprintable, wire_exact
 from airbyte_cdk.sources.file_based.config.parquet_format import ParquetFormat
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, SchemaInferenceError
-from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
-from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
-from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_random
+from airbyte_cdk.sources.file_based.parsers.base import (
+    FileRead,
+    FileTypeParser,
+    in_pieces,
+    options_of,
+    without_reserved,
+)
+from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, WatchedFile, open_random
 from airbyte_cdk.sources.file_based.parsers.parquet_chunks import ChunkAhead
 
 if TYPE_CHECKING:
@@ -39,15 +43,6 @@ ALL_BUFFERS = 64 * 1024 * 1024
 class ParquetParser(FileTypeParser):
     """Reads Parquet files. A broken row group costs its own rows only; a file's Hive partitions become columns."""
 
-    @property
-    def file_read_mode(self) -> FileReadMode:
-        """Bytes."""
-        return FileReadMode.READ_BINARY
-
-    def check_config(self, config: FileBasedStreamConfig) -> tuple[bool, str | None]:
-        """Every combination of this format's options can be used."""
-        return True, None
-
     async def infer_schema(
         self,
         config: FileBasedStreamConfig,
@@ -60,7 +55,7 @@ class ParquetParser(FileTypeParser):
         Raises:
             SchemaInferenceError: the file is no Parquet file, or its footer is broken.
         """
-        decimal_as_float = _options(config).decimal_as_float
+        decimal_as_float = options_of(config, ParquetFormat).decimal_as_float
         columns: dict[str, Mapping[str, Any]] = {}
         try:
             with _open(file, stream_reader, logger) as parquet:
@@ -146,48 +141,6 @@ def _printable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _options(config: FileBasedStreamConfig) -> ParquetFormat:
-    if not isinstance(config.format, ParquetFormat):
-        raise ValueError(f"expected the options of Parquet files, got {type(config.format).__name__}")
-    return config.format
-
-
-class _Watched(io.RawIOBase):
-    """A file that remembers what its storage raised: Arrow reports broken content by OSError, too."""
-
-    def __init__(self, handle: IO[bytes]) -> None:
-        self.handle = handle
-        self.error: BaseException | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self.handle.tell()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        try:
-            self.handle.seek(offset, whence)
-            return self.handle.tell()
-        except BaseException as error:
-            self.error = error
-            raise
-
-    def read(self, size: int = -1) -> bytes:
-        """Exactly `size` bytes, unless the file ends before: handles of some storages give fewer at a time."""
-        try:
-            data = self.handle.read(size)
-            while 0 < len(data) < size and (more := self.handle.read(size - len(data))):
-                data += more
-            return data
-        except BaseException as error:
-            self.error = error
-            raise
-
-
 @contextmanager
 def _open(
     file: RemoteFile, stream_reader: AbstractFileBasedStreamReader, logger: logging.Logger
@@ -195,8 +148,8 @@ def _open(
     """The file opened as Parquet, or None if it has no bytes. Raises `BadFile`, or what the storage raises."""
     try:
         with open_random(file, stream_reader, logger) as handle:
-            source = _Watched(handle)
-            yield _Parquet(source) if source.seek(0, io.SEEK_END) > 0 else None
+            source = WatchedFile(handle)
+            yield _Parquet(source) if source.size > 0 else None
     except BrokenStream as error:
         raise BadFile(f"its compressed content is broken: {error.reason}") from error
 
@@ -213,7 +166,7 @@ class _Parquet:
         chunks: Told which row group is read.
     """
 
-    def __init__(self, source: _Watched) -> None:
+    def __init__(self, source: WatchedFile) -> None:
         self._source = source
         with self._content_errors():
             footer = pq.read_metadata(pa.PythonFile(source, mode="r"))
@@ -301,20 +254,10 @@ def _row_group(parquet: _Parquet, group: int, read: FileRead) -> Iterator[pa.Rec
 def _ready(batch: pa.RecordBatch, read: FileRead, place: str, first: int) -> Iterator[pa.RecordBatch]:
     """The good rows of `batch`, whose first row is number `first` (from 0) of its row group, cut to size."""
     batch = _with_partitions(batch, partitions(read.file.uri))
-    dropped = [name for name in batch.schema.names if name in read.reserved]
-    if dropped:
-        batch = batch.drop_columns(dropped)
-    exact, bad = wire_exact(batch, _options(read.config).decimal_as_float)
+    exact, bad = wire_exact(without_reserved(batch, read), options_of(read.config, ParquetFormat).decimal_as_float)
     for row, reason in sorted(bad.items()):
         read.rejects.add(f"{place}, row {first + row + 1}", reason)
-    rows = exact.num_rows
-    if rows == 0:
-        return
-    printed = exact.nbytes + rows * line_width(exact.schema)
-    pieces = min(rows, -(-printed // (2 * read.batch_bytes)))
-    step = -(-rows // pieces)
-    for start in range(0, rows, step):
-        yield exact.slice(start, step)
+    yield from in_pieces(exact, exact.nbytes + exact.num_rows * line_width(exact.schema), read)
 
 
 def _with_partitions(batch: pa.RecordBatch, values: dict[str, str]) -> pa.RecordBatch:

@@ -18,9 +18,8 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.config.unstructured_format import APIProcessingConfigModel, UnstructuredFormat
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, RecordParseError
-from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers import unstructured_docx, unstructured_markdown, unstructured_pptx
-from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
+from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, options_of
 from airbyte_cdk.sources.file_based.parsers.handles import READ_BYTES, BrokenStream, open_bytes, open_random
 from airbyte_cdk.sources.file_based.parsers.unstructured_types import (
     DocumentType,
@@ -37,8 +36,11 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 
 CONTENT = "content"
+"""Column of the text."""
 KEY = "document_key"
+"""Column of the file's uri."""
 ERROR = "_ab_source_file_parse_error"
+"""Column of the reason why there is no text."""
 
 IN_MEMORY_BYTES = 16 * 1024 * 1024
 """Larger documents are copied to a temporary file."""
@@ -61,18 +63,13 @@ class UnstructuredParser(FileTypeParser):
         """None of them is parsed by `check`, which may cost minutes: files are only opened."""
         return 0
 
-    @property
-    def file_read_mode(self) -> FileReadMode:
-        """Bytes."""
-        return FileReadMode.READ_BINARY
-
     def get_parser_defined_primary_key(self, config: FileBasedStreamConfig) -> str | None:
         """The column with the file's uri."""
         return KEY
 
     def check_config(self, config: FileBasedStreamConfig) -> tuple[bool, str | None]:
         """Whether documents can be processed as the options say; an API is sent a short test document."""
-        options = _options(config)
+        options = options_of(config, UnstructuredFormat)
         processing = options.processing
         if not isinstance(processing, APIProcessingConfigModel):
             if options.strategy == "hi_res":
@@ -105,7 +102,7 @@ class UnstructuredParser(FileTypeParser):
         Raises:
             RecordParseError: the document is of a type that is not read, and such documents may not be skipped.
         """
-        if not _options(config).skip_unprocessable_files:
+        if not options_of(config, UnstructuredFormat).skip_unprocessable_files:
             try:
                 if type_by_name(file.mime_type, file.uri) is None:
                     with open_random(file, stream_reader, logger) as content:
@@ -139,7 +136,7 @@ class UnstructuredParser(FileTypeParser):
             with _copied(read) as document, _libraries():
                 text = _text(document, read)
         except UnprocessableDocument as error:
-            if not _options(read.config).skip_unprocessable_files:
+            if not options_of(read.config, UnstructuredFormat).skip_unprocessable_files:
                 read.rejects.add("file", str(error))
                 return
             reason = str(RecordParseError(FileBasedSourceError.ERROR_PARSING_RECORD, file=read.file.uri, details=error))
@@ -155,12 +152,6 @@ class UnstructuredParser(FileTypeParser):
         values = {CONTENT: text, KEY: read.file.uri, ERROR: reason}
         names = [name for name in values if name not in read.reserved]
         yield pa.record_batch([pa.array([values[name]], pa.string()) for name in names], names=names)
-
-
-def _options(config: FileBasedStreamConfig) -> UnstructuredFormat:
-    if not isinstance(config.format, UnstructuredFormat):
-        raise ValueError(f"expected the options of documents, got {type(config.format).__name__}")
-    return config.format
 
 
 @contextmanager
@@ -190,7 +181,7 @@ def _libraries() -> Iterator[None]:
 
 
 def _text(document: IO[bytes], read: FileRead) -> str:
-    options = _options(read.config)
+    options = options_of(read.config, UnstructuredFormat)
     document_type = type_by_name(read.file.mime_type, read.file.uri)
     if document_type is None:
         document_type = type_by_content(document)

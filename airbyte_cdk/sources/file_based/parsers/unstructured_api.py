@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PATH = "/general/v0/general"
 ATTEMPTS = 5
+"""A document is sent at most so often, while the service answers that it may work later."""
 FIRST_WAIT = 1.0
 """Longest wait after the first failed attempt, in seconds; it doubles with each attempt."""
 CONNECT_SECONDS = 10.0

@@ -384,7 +384,7 @@ def test_rows_before_a_break_are_given() -> None:
 def test_another_format_is_not_read() -> None:
     read = reading(made([["a"]]))
     read.config = FileBasedStreamConfig(name="s", format=CsvFormat())
-    with pytest.raises(ValueError, match="expected the options of Excel files, got CsvFormat"):
+    with pytest.raises(ValueError, match="expected the options of ExcelFormat, got CsvFormat"):
         printed(read)
 
 
