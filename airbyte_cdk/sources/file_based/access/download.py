@@ -14,10 +14,11 @@ from uuid import uuid4
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
-from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, StorageAccess, Trouble
+from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, StorageAccess, Trouble, differ
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 PART_BYTES = 8 << 20
+"""Bytes of one part of a large file."""
 PARTS_AT_ONCE = 4
 """So many parts of a file are on their way at once: a download holds at most twice as many in memory."""
 PARTS_FROM = 4 * PART_BYTES
@@ -120,7 +121,7 @@ class _Copy:
             now = self._access.info(self._uri).version
         except Exception:  # all of it was there: that it cannot be had any more changes nothing
             return False
-        return now is not None and now != version
+        return differ(now, version)
 
     def _stream(self, content: Content, end: int | None) -> None:
         """Write what `content` gives, from byte 0 to `end`, or to its end."""

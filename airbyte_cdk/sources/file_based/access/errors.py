@@ -32,10 +32,10 @@ class FileAccessError(OSError):
 
     @property
     def reason(self) -> str:
-        """Why, as a clause."""
+        """What is wrong, as a clause that goes on from the file's name; no secrets, no data."""
         return self.failure.reason
 
     @property
     def failure_type(self) -> FailureType:
-        """Who must act."""
+        """Who must act, as `FAILURE_TYPES` says for the trouble."""
         return FAILURE_TYPES[self.failure.trouble]

@@ -13,7 +13,11 @@ from airbyte_cdk.sources.file_based.access.storage_access import Listed, Storage
 class AccessFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """The files of a storage access under the interface of fsspec: `ls`, `find`, `glob`, `info`, `open`, `cat_file`.
 
-    `FsspecStreamReader` asks a filesystem for `storage_access`, and so goes past this interface to the access itself.
+    `FsspecStreamReader` asks a filesystem for `storage_access`, and so goes past this interface to the access itself:
+    what `connect` of a storage returns is ``AccessFileSystem(access), ""``. Used by itself, it raises what the access
+    raises, and tries nothing again::
+
+        AccessFileSystem(access).cat_file("2024/june.csv", 0, 100)  # the first 100 bytes
 
     Args:
         access: The storage. Paths of this filesystem are its uris, exactly.

@@ -18,6 +18,8 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     StorageAccess,
     Trouble,
     anything,
+    differ,
+    naive_utc,
 )
 
 _Folder = tuple[str, "_Folder | None"]
@@ -249,7 +251,7 @@ def _accepted(call: Callable[..., Any], **options: Any) -> dict[str, Any]:
 
 
 def _check_version(found: str | None, expected: str | None) -> None:
-    if found is not None and expected is not None and found != expected:
+    if differ(found, expected):
         raise ChangedFile
 
 
@@ -279,4 +281,4 @@ def _naive_utc(value: Any) -> datetime:
 
         value = parser.parse(value)
     assert isinstance(value, datetime)
-    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    return naive_utc(value)

@@ -10,6 +10,7 @@ import errno
 import socket
 import ssl
 
+from airbyte_cdk.sources.file_based.access.network import causes, is_passing
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 
 _BY_NAME: dict[tuple[str, str], Trouble] = {
@@ -84,7 +85,7 @@ def failure_of(error: BaseException, uri: str | None) -> Failure:
     """
     status = _status(error)
     trouble, what = _known(error)
-    if _is_unverified(error):
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
         trouble, what = Trouble.CONFIG, "the certificate of the server cannot be verified"
     code = _code(error)
     if trouble is None and code in _THROTTLED | _RENEWABLE:
@@ -111,7 +112,7 @@ def _known(error: BaseException) -> tuple[Trouble | None, str]:
 
 
 def _of_status(status: int) -> Trouble:
-    if status in (408, 425, 429) or (status >= 500 and status not in (501, 505)):
+    if is_passing(status):
         return Trouble.TEMPORARY
     known = {401: Trouble.CONFIG, 403: Trouble.CONFIG, 404: Trouble.MISSING, 410: Trouble.MISSING}
     return known.get(status, Trouble.CHANGED if status in (412, 416) else Trouble.OTHER)
@@ -132,16 +133,6 @@ def _of_builtin(error: BaseException) -> tuple[Trouble, str]:
         temporary = error.errno is None or error.errno in _TEMPORARY
         return Trouble.TEMPORARY if temporary else Trouble.OTHER, f"{name}: {error.strerror or 'no details'}"
     return Trouble.OTHER, f"unexpected {name}"
-
-
-def _is_unverified(error: BaseException | None, depth: int = 6) -> bool:
-    """Whether a certificate was refused, however many exceptions are around that one."""
-    if error is None or depth == 0:
-        return False
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return True
-    inner = [error.__cause__, error.__context__, getattr(error, "reason", None), *error.args]
-    return any(_is_unverified(e, depth - 1) for e in inner if isinstance(e, BaseException))
 
 
 def _code(error: BaseException) -> str | None:

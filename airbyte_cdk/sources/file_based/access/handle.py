@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.access.range_cache import RangeCache
 from airbyte_cdk.sources.file_based.access.read_ahead import PIECE_BYTES, ReadAhead
-from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, StorageAccess, Trouble
+from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, StorageAccess, Trouble, differ
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ HEAD_BYTES = 64
 TAIL_BYTES = 64 * 1024
 """Formats that are read at random have their table of contents at the end (Parquet's reader asks for so much)."""
 SMALLEST_READ = 64 * 1024
+"""Bytes: no read of the storage asks for fewer, unless the file ends."""
 SKIPPED_BYTES = 1024 * 1024
 """A seek forward by at most so much reads on, where a stream is open: a new request costs more."""
 
@@ -160,7 +161,7 @@ class StorageHandle(io.RawIOBase):
             self._ranges.prefetch(ranges)
 
     def release(self, start: int, end: int) -> None:
-        """What was announced of this range is not needed any more: it makes room for others."""
+        """What was announced of the bytes ``[start, end)`` is not needed any more: it makes room for others."""
         if self._ranges is not None:
             self._ranges.release(start, end)
 
@@ -307,7 +308,7 @@ class _File:
 
     def _found(self, size: int | None, version: str | None, *, anew: bool = False) -> None:
         """Compare what is found with what was known before, and take it over."""
-        same = not (_differ(size, self.size) or _differ(version, self._version))
+        same = not (differ(size, self.size) or differ(version, self._version))
         if self.is_opened and not same and not anew:
             raise self._changed("it is another one than at the first read")
         if not same:
@@ -321,7 +322,3 @@ class _File:
     def _changed(self, how: str) -> FileAccessError:
         reason = f"it was changed while it was read: {how}; the next sync will read it as it is then"
         return FileAccessError(self._access.title, self.uri, Failure(Trouble.CHANGED, reason))
-
-
-def _differ(one: object, other: object) -> bool:
-    return one is not None and other is not None and one != other

@@ -22,6 +22,7 @@ SMALLEST_READ = 64 * 1024
 """A read of bytes that nobody announced asks for so many at least, and for twice as many as before when it goes on
 where the one before ended."""
 LARGEST_READ = 4 * 1024 * 1024
+"""Bytes: reads that nobody announced do not grow beyond this."""
 
 
 class _Part:
@@ -119,7 +120,7 @@ class RangeCache:
             self._start_loaders()
 
     def release(self, start: int, end: int) -> None:
-        """What was announced of this range is not needed any more."""
+        """What was announced of the bytes ``[start, end)`` is not needed any more."""
         with self._changed:
             for part in [part for part in self._parts if part.start >= start and part.end <= end and part.announced]:
                 if part in self._queue:

@@ -16,6 +16,7 @@ RETRY_SECONDS_VARIABLE = "AIRBYTE_STORAGE_RETRY_SECONDS"
 """Environment variable that sets how long a storage may fail without any progress; 0 for no second attempt."""
 
 DEFAULT_RETRY_SECONDS = 120.0
+"""Seconds without progress until a storage is given up, where the environment does not say otherwise."""
 _POLL_SECONDS = 0.1
 
 
@@ -46,9 +47,10 @@ class RetryPolicy:
     throttled together do not come back together.
 
     Attributes:
-        seconds: Budget: a call that has failed for so long without any progress is given up.
+        seconds: Budget: a call that has failed for so many seconds without any progress is given up. 0: no second
+            attempt. By default as `retry_seconds` says.
         first_wait: Longest wait before the second attempt, in seconds; it doubles with each attempt.
-        longest_wait: No wait is longer, unless the storage asks for it.
+        longest_wait: Seconds; no wait is longer, unless the storage asks for it.
         slowest: Bytes a second: a body that comes slower is broken off, and asked for again where it stopped.
         slow_after: Seconds of waiting for bytes over which that speed is measured.
     """

@@ -19,7 +19,7 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     StorageAccess,
     Trouble,
     anything,
-    read_exactly,
+    differ,
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -115,14 +115,7 @@ class RetryingAccess(StorageAccess):
         except Exception as error:
             place = f"bytes {ranges[0][0]:,} to {ranges[-1][1]:,}"
             self.pause(error, uri, Tries(self.policy), place)
-        parts = []
-        for start, end in ranges:
-            content = self.open(uri, start, version)
-            try:
-                parts.append(read_exactly(content, end - start))
-            finally:
-                content.close()
-        return parts
+        return super().ranges(uri, ranges, version)
 
     def info(self, uri: str) -> Listed:
         """As the storage's own."""
@@ -286,7 +279,7 @@ class _Resuming(Content):
                 raise FileAccessError(self._owner.title, self._uri, failure)
             self._owner.tell(self._uri, failure, self._slow_spells + 1, 0.0)
         inner = self._owner.access.open(self._uri, self._at, self._pinned)
-        if _differ(inner.version, self._pinned) or _differ(inner.size, self.size):
+        if differ(inner.version, self._pinned) or differ(inner.size, self.size):
             inner.close()
             raise self._changed()
         self._most = FIRST_READ
@@ -305,7 +298,3 @@ class _Resuming(Content):
             with suppress(Exception):  # it is broken, or not wanted any more
                 self._inner.close()
             self._inner = None
-
-
-def _differ(one: object, other: object) -> bool:
-    return one is not None and other is not None and one != other

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
@@ -26,6 +26,16 @@ class Listed(NamedTuple):
     size: int | None
     modified: datetime
     version: str | None = None
+
+
+def naive_utc(time: datetime) -> datetime:
+    """The time as `Listed.modified` has it; one without a zone is taken for UTC."""
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
+def differ(one: object, other: object) -> bool:
+    """Whether both are known, and not the same: sizes or versions of a file."""
+    return one is not None and other is not None and one != other
 
 
 def anything(_: str) -> bool:
@@ -73,6 +83,20 @@ class Content(ABC):
         """Have a read that another thread is in give up, as soon as it can; that thread then closes the content."""
 
 
+class NothingLeft(Content):
+    """The content of a file from its end on."""
+
+    def __init__(self, listed: Listed) -> None:
+        self.size, self.version = listed.size, listed.version
+
+    def read(self, n: int) -> bytes:
+        """``b""``."""
+        return b""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class Trouble(Enum):
     """What an exception of a storage means for whoever called it."""
 
@@ -107,7 +131,50 @@ class StorageAccess(ABC):
     """Access to the files below one root of one storage. May be used by several threads at once.
 
     Implementations do one attempt a call and raise what their library raises; `failure` explains it, and
-    `RetryingAccess` tries again.
+    `RetryingAccess` tries again. With a `client` of some share, a whole one is::
+
+        class ShareContent(Content):
+            def __init__(self, body):
+                self._body = body
+
+            def read(self, n):
+                return self._body.read(n)
+
+            def close(self):
+                self._body.close()
+
+
+        class ShareAccess(StorageAccess):
+            title = "share"
+
+            def __init__(self, client):
+                self._client = client
+
+            def files(self, prefix, *, recursive=True, enter=anything, wanted=anything):
+                token = ""
+                while token is not None:
+                    page = self.retried(partial(self._client.list, prefix, token))
+                    yield from (Listed(file.name, file.size, file.changed) for file in page.files)
+                    token = page.next
+
+            def open(self, uri, start=0, version=None):
+                return ShareContent(self._client.get(uri, start))
+
+            def info(self, uri):
+                file = self._client.about(uri)
+                return Listed(file.name, file.size, file.changed)
+
+            def failure(self, error, uri=None):
+                status = getattr(error, "status", None)
+                if status == 404 and uri is not None:
+                    return Failure(Trouble.MISSING, "there is no such file")
+                if status == 403:
+                    return Failure(Trouble.CONFIG, "the token may not read it; correct `token`")
+                if isinstance(error, ConnectionError) or status == 503:
+                    return Failure(Trouble.TEMPORARY, "the share did not answer")
+                return Failure(Trouble.OTHER, type(error).__name__)
+
+    A reader that uses it returns ``AccessFileSystem(ShareAccess(client)), ""`` from `FsspecStreamReader.connect`.
 
     Attributes:
         title: Names the storage in messages, such as ``S3 bucket landing``; no secrets.

@@ -21,11 +21,11 @@ class Entry(Protocol):
 
 
 class ArchiveMember(StorageFile):
-    """One member of an archive.
+    """One member of an archive. Its uri is the archive's with ``#`` and its path in it: ``sales.zip#2024/june.csv``.
 
-    `last_modified` and `version` are those of the archive: an archive that was replaced is read again whole. The times
-    within archives do not tell what changed; many tools write a constant, or the time of the original file. `size` is
-    that of the member's content.
+    Listings of `FsspecStreamReader` give it, and `open_file` opens it, as any other file. `last_modified` and `version`
+    are those of the archive: an archive that was replaced is read again whole. The times within archives do not tell
+    what changed; many tools write a constant, or the time of the original file. `size` is that of the member's content.
 
     Attributes:
         archive: The archive, a `StorageFile`.
@@ -61,5 +61,9 @@ class BrokenArchive(StorageFile):
     reason: str
 
     def opened(self, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
-        """Raises ArchiveError."""
+        """Nothing can be opened.
+
+        Raises:
+            ArchiveError: always, with the reason.
+        """
         raise ArchiveError(self.uri, self.reason)

@@ -149,7 +149,11 @@ class _Reading:
 
 
 class Listing:
-    """The members of one tar archive; see `zip_archive.Listing`."""
+    """The members of one tar archive; see `zip_archive.Listing`.
+
+    Args:
+        wanted: Whether a member is, by its name.
+    """
 
     def __init__(self, wanted: Callable[[str], bool]) -> None:
         self.entries: dict[str, TarEntry] = {}

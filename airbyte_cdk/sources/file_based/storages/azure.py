@@ -120,9 +120,7 @@ class AzureClientCredentials(BaseModel):
         order=4,
     )
 
-    @validator("authority", pre=True)
-    def _authority_is_an_address(cls, authority: str | None) -> str | None:
-        return checked_endpoint(authority)
+    _authority_is_an_address = validator("authority", pre=True, allow_reuse=True)(checked_endpoint)
 
 
 class AzureDefaultCredentials(BaseModel):
@@ -168,7 +166,10 @@ class AzureOptions(BaseModel):
     account_name: str | None = Field(
         None,
         title="Storage Account",
-        description="Name of the storage account. Not needed with a connection string.",
+        description=(
+            "Name of the storage account. It may be left empty with a connection string, and, unless the credentials "
+            "are an account key, with an endpoint."
+        ),
         examples=["mycompanydata"],
         order=1,
     )
@@ -228,9 +229,7 @@ class AzureOptions(BaseModel):
             raise ValueError("write only the account's name; an address goes to `endpoint`")
         return account or None
 
-    @validator("endpoint", pre=True)
-    def _endpoint_is_an_address(cls, endpoint: str | None) -> str | None:
-        return checked_endpoint(endpoint)
+    _endpoint_is_an_address = validator("endpoint", pre=True, allow_reuse=True)(checked_endpoint)
 
 
 def connect(options: AzureOptions) -> tuple[AccessFileSystem, str]:

@@ -16,6 +16,7 @@ from azure.core.pipeline import Pipeline
 from azure.core.pipeline.transport import HttpRequest, HttpResponse
 from azure.identity import CredentialUnavailableError
 
+from airbyte_cdk.sources.file_based.access.network import causes
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, Trouble
 from airbyte_cdk.sources.file_based.storages.azure_client import container_client
 from airbyte_cdk.sources.file_based.storages.azure_listing import NoListing, modified, parsed_page
@@ -25,7 +26,6 @@ from airbyte_cdk.sources.file_based.storages.rest_failures import (
     ChangedError,
     NotThisStorage,
     StatusError,
-    causes,
 )
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from azure.identity import ClientSecretCredential, DefaultAzureCredential
 from azure.storage.blob import ContainerClient
 
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.file_based.storages.rest import CONNECT_SECONDS, READ_SECONDS
+from airbyte_cdk.sources.file_based.access.network import CONNECT_SECONDS, READ_SECONDS
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 

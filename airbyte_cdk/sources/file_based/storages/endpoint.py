@@ -22,7 +22,7 @@ def checked_endpoint(text: str | None) -> str | None:
     except ValueError:
         valid = False
     if not valid or any(ord(character) <= 32 for character in url):
-        raise ValueError("is no address of a server; write it as https://storage.example.com or http://127.0.0.1:9000")
+        raise ValueError("is no address of a server; write it as https://host, http://host:port or host:port")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must be only the address of the server, without a user, a token or a query")
+        raise ValueError("must hold no user, token or query; write it as https://host, http://host:port or host:port")
     return url.rstrip("/")

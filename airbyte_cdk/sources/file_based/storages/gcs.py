@@ -166,9 +166,7 @@ class GcsOptions(BaseModel):
             raise ValueError("write only the bucket's name, without gs:// or a folder; a folder goes to `prefix`")
         return bucket
 
-    @validator("endpoint", pre=True)
-    def _endpoint_is_an_address(cls, endpoint: str | None) -> str | None:
-        return checked_endpoint(endpoint)
+    _endpoint_is_an_address = validator("endpoint", pre=True, allow_reuse=True)(checked_endpoint)
 
 
 def connect(options: GcsOptions) -> tuple[AccessFileSystem, str]:

@@ -6,7 +6,7 @@ https://cloud.google.com/storage/docs/json_api/v1/objects
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,9 +14,10 @@ import orjson
 import requests
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
-from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, Trouble
+from airbyte_cdk.sources.file_based.access.network import CONNECT_SECONDS, READ_SECONDS
+from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, Trouble, naive_utc
 from airbyte_cdk.sources.file_based.storages.gcs_session import session
-from airbyte_cdk.sources.file_based.storages.rest import CONNECT_SECONDS, READ_SECONDS, Page, RestAccess
+from airbyte_cdk.sources.file_based.storages.rest import Page, RestAccess
 from airbyte_cdk.sources.file_based.storages.rest_failures import BrokenBody, ChangedError, NotThisStorage, StatusError
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
@@ -188,7 +189,5 @@ def _parsed(response: requests.Response, kind: str) -> dict[str, Any]:
 
 
 def _listed(item: dict[str, Any]) -> Listed:
-    modified = datetime.fromisoformat(item["updated"])
-    return Listed(
-        item["name"], int(item["size"]), modified.astimezone(UTC).replace(tzinfo=None), str(item["generation"])
-    )
+    modified = naive_utc(datetime.fromisoformat(item["updated"]))
+    return Listed(item["name"], int(item["size"]), modified, str(item["generation"]))

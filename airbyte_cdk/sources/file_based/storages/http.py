@@ -79,7 +79,12 @@ class HttpBearer(BaseModel):
 class HttpOptions(BaseModel):
     """Options of the storage `http`.
 
-    Exactly one of `base_url` and `urls` is given.
+    Exactly one of `base_url` and `urls` is given. In a URL, ranges in braces stand for all their values, and several of
+    them for all combinations:
+
+    - ``{1..12}``: 1, 2, ... 12; ``{01..12}``: 01, 02, ... 12.
+    - ``{2024-01-01..2024-01-31}``: these days, written alike; ``{2024-01-01..today}``: to the current day in UTC.
+    - ``{2024-01-01..today:%Y/%m}``: in this `strftime` format; a format without the day gives each month once.
     """
 
     class Config(OneOfOptionConfig):
@@ -94,7 +99,7 @@ class HttpOptions(BaseModel):
     storage: Literal["http"] = Field("http", const=True)
     base_url: str | None = Field(
         None,
-        title="Folder",
+        title="Folder URL",
         description=(
             "URL of a folder whose index page (the listing that Apache, nginx, Caddy and others make) is followed, "
             "with those of the folders below it. Leave it empty if you name the files under URLs. A file's path in "
@@ -130,7 +135,9 @@ class HttpOptions(BaseModel):
     headers: dict[str, str] = Field(
         {},
         title="Headers",
-        description="Further headers of each request, such as an API key. Another host never gets them by a redirect.",
+        description=(
+            "Further headers of each request, such as an API key. They are never sent to another host by a redirect."
+        ),
         examples=[{"X-Api-Key": "..."}],
         airbyte_secret=True,
         order=4,

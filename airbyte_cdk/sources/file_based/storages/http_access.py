@@ -12,6 +12,7 @@ from http import HTTPStatus
 import requests
 
 from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.file_based.access.network import content_range
 from airbyte_cdk.sources.file_based.access.storage_access import (
     Content,
     Failure,
@@ -19,11 +20,12 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     StorageAccess,
     Trouble,
     anything,
+    differ,
+    naive_utc,
     read_exactly,
 )
 from airbyte_cdk.sources.file_based.storages.http_client import (
     HttpClient,
-    content_range,
     details,
     read,
     refuse_encoding,
@@ -38,7 +40,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 LOGGER = logging.getLogger("airbyte")
 
 LISTING_THREADS = 8
+"""Requests for details or index pages at once."""
 RANGE_THREADS = 4
+"""Requests for parts of one file at once."""
 READ_BYTES = 256 * 1024
 """Most of one read: what a broken connection can take along with it."""
 
@@ -239,11 +243,11 @@ class HttpAccess(StorageAccess):
             raise refused(response, url)
         refuse_folder(response, url)
         refuse_encoding(response, url)
-        if version is not None and found.version is not None and found.version != version:
+        if differ(found.version, version):
             raise _changed(url)
         at, stop = 0, found.size
         if status == HTTPStatus.PARTIAL_CONTENT:
-            first, last, _ = content_range(response)
+            first, last, _ = content_range(response.headers.get("Content-Range"))
             if first != start or last is None:
                 reason = f"the server answered with another part of {shown(url)} than was asked for"
                 raise HttpError(Failure(Trouble.OTHER, reason), status)
@@ -325,4 +329,4 @@ def _changed(url: str) -> HttpError:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
+    return naive_utc(datetime.now(UTC))

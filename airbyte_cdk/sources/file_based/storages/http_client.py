@@ -9,22 +9,22 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
-from airbyte_cdk.sources.file_based.storages.http_errors import (
+from airbyte_cdk.sources.file_based.access.network import (
     CONNECT_SECONDS,
     READ_SECONDS,
-    HttpError,
-    explained,
+    content_range,
     http_time,
-    refused,
     whole_number,
 )
+from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
+from airbyte_cdk.sources.file_based.storages.http_errors import (
+    HttpError,
+    explained,
+    refused,
+)
 from airbyte_cdk.sources.file_based.storages.http_urls import shown
-
-CONNECTIONS = 24
-"""Kept open to one host: for 16 readers and 8 requests of a listing."""
+from airbyte_cdk.sources.file_based.storages.rest import tuned
 
 _PUBLIC_HEADERS = ("user-agent", "accept", "accept-language")
 """Even where a user sets them, they are meant for every host."""
@@ -55,11 +55,7 @@ class _Session(requests.Session):
         super().__init__()
         self._private = [name for name in private if name.lower() not in _PUBLIC_HEADERS]
         self.headers.update({"User-Agent": "airbyte-cdk", **private})
-        # without any `auth`, requests would look into ~/.netrc
-        self.auth = lambda request: request
-        adapter = HTTPAdapter(pool_maxsize=CONNECTIONS, max_retries=0)
-        self.mount("http://", adapter)
-        self.mount("https://", adapter)
+        tuned(self)
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Called for each redirect."""
@@ -173,18 +169,7 @@ def refuse_encoding(response: requests.Response, url: str) -> None:
         raise HttpError(Failure(Trouble.OTHER, reason), response.status_code)
 
 
-def content_range(response: requests.Response) -> tuple[int | None, int | None, int | None]:
-    """First byte, last byte and size of the whole that a `Content-Range
-    <https://www.rfc-editor.org/rfc/rfc9110#section-14.4>`_ tells; None for each that it does not."""
-    unit, _, rest = response.headers.get("Content-Range", "").partition(" ")
-    places, _, total = rest.partition("/")
-    first, _, last = places.partition("-")
-    if unit.lower() != "bytes":
-        return None, None, None
-    return whole_number(first), whole_number(last), whole_number(total)
-
-
 def _total(response: requests.Response) -> int | None:
     if response.status_code in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
-        return content_range(response)[2]
+        return content_range(response.headers.get("Content-Range"))[2]
     return whole_number(response.headers.get("Content-Length"))

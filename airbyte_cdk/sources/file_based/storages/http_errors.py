@@ -7,8 +7,6 @@ import socket
 import ssl
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -16,14 +14,18 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from airbyte_cdk.sources.file_based.access.network import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    causes,
+    is_passing,
+    retry_after,
+)
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Retried, Trouble
 from airbyte_cdk.sources.file_based.storages.http_urls import shown
+from airbyte_cdk.sources.file_based.storages.rest_failures import BROKEN
 
 T = TypeVar("T")
-
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
-"""How long a server may send nothing."""
 
 
 class HttpError(OSError):
@@ -59,10 +61,10 @@ def explained(url: str, answered: Container[str | None] = ()) -> Iterator[None]:
 def refused(response: requests.Response, url: str) -> HttpError:
     """The error that an answer of an unwanted status means."""
     status = response.status_code
-    after = _retry_after(response.headers.get("Retry-After"))
+    after = retry_after(response.headers.get("Retry-After"))
     name = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
     said = f"the server answered {status} {name}".rstrip() + f" for {shown(url)}"
-    if status in (408, 425, 429) or (status >= 500 and status != 501) or (status == 403 and after is not None):
+    if is_passing(status) or (status == 403 and after is not None):
         return HttpError(Failure(Trouble.TEMPORARY, said, after), status)
     if status in (401, 403):
         return HttpError(Failure(Trouble.CONFIG, f"{said}: check credentials, headers and the URL"), status)
@@ -97,46 +99,22 @@ def settled(request: Callable[[], T], retried: Retried) -> T:
     return result
 
 
-def whole_number(text: str | None) -> int | None:
-    """The number that a header holds, or None."""
-    text = (text or "").strip()
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
-def http_time(text: str | None) -> datetime | None:
-    """The time that a header holds, as naive UTC, or None."""
-    try:
-        time = parsedate_to_datetime(text or "")
-        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Seconds that a `Retry-After <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>`_ asks to wait."""
-    seconds = whole_number(text)
-    if seconds is not None:
-        return float(seconds)
-    time = http_time(text)
-    return None if time is None else max(0.0, (time - datetime.now(UTC).replace(tzinfo=None)).total_seconds())
-
-
 def _no_answer(error: BaseException, url: str, answered: Container[str | None]) -> Failure:
     """What it means that there is no answer, or only the beginning of one."""
     request = getattr(error, "request", None)
     parts = urlsplit(str(getattr(request, "url", None) or url))
     host = parts.netloc.rpartition("@")[2]
-    causes = list(_causes(error))
+    chain = list(causes(error))
 
     def caused_by(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
+        return any(isinstance(cause, kinds) for cause in chain)
 
     if caused_by(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
         return Failure(Trouble.TEMPORARY, "the proxy that this machine's environment names gives no answer")
     if caused_by(ssl.SSLCertVerificationError):
-        reason = next(cause.verify_message for cause in causes if isinstance(cause, ssl.SSLCertVerificationError))
+        reason = next(cause.verify_message for cause in chain if isinstance(cause, ssl.SSLCertVerificationError))
         return Failure(Trouble.CONFIG, f"the certificate of {host} is not accepted ({reason}): check the host")
-    if any("WRONG_VERSION_NUMBER" in str(cause) for cause in causes if isinstance(cause, ssl.SSLError)):
+    if any("WRONG_VERSION_NUMBER" in str(cause) for cause in chain if isinstance(cause, ssl.SSLError)):
         return Failure(Trouble.CONFIG, f"{host} does not speak TLS: check https:// and the port in the URL")
     if caused_by(requests.TooManyRedirects):
         return Failure(Trouble.CONFIG, f"{shown(url)} is redirected again and again: check the URL")
@@ -146,7 +124,7 @@ def _no_answer(error: BaseException, url: str, answered: Container[str | None]) 
     if caused_by(requests.exceptions.InvalidHeader):
         return Failure(Trouble.CONFIG, "a header cannot be sent: check headers and credentials")
     if caused_by(urllib3.exceptions.NameResolutionError):
-        unknown = any(isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME for cause in causes)
+        unknown = any(isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME for cause in chain)
         if unknown and parts.hostname not in answered:
             return Failure(Trouble.CONFIG, f"there is no host named {host}: check the URL, and the network")
         return Failure(Trouble.TEMPORARY, f"the name of the host {host} is not resolved at the moment")
@@ -155,22 +133,8 @@ def _no_answer(error: BaseException, url: str, answered: Container[str | None]) 
         return Failure(Trouble.TEMPORARY, f"no connection to {host} within {CONNECT_SECONDS} seconds")
     if caused_by(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
         return Failure(Trouble.TEMPORARY, f"{host} sent nothing for {READ_SECONDS} seconds")
-    library = requests.ConnectionError, requests.exceptions.ChunkedEncodingError, requests.exceptions.SSLError
-    content = requests.exceptions.ContentDecodingError, urllib3.exceptions.HTTPError, ConnectionError, ssl.SSLError
-    if caused_by(*library, *content):
-        number = next((cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno), None)
+    if caused_by(*BROKEN):
+        number = next((cause.errno for cause in chain if isinstance(cause, OSError) and cause.errno), None)
         why = f": {os.strerror(number)}" if number and not caused_by(ssl.SSLError) else ""
         return Failure(Trouble.TEMPORARY, f"the connection to {host} failed or broke off{why}")
     return Failure(Trouble.OTHER, f"{type(error).__name__} while asking for {shown(url)}")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it was made of."""
-    waiting, seen = [error], set()
-    while waiting:
-        cause = waiting.pop(0)
-        if id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            parts = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
-            waiting += [part for part in parts if isinstance(part, BaseException)]

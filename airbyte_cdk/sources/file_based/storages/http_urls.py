@@ -103,7 +103,13 @@ class UrlPattern:
 
 
 class Member(NamedTuple):
-    """One file that the URLs name."""
+    """One file that the URLs name.
+
+    Attributes:
+        uri: What globs match and the history remembers.
+        url: Where it is, with its whole query, which may hold secrets.
+        pattern: The URL of the config that it comes from.
+    """
 
     uri: str
     url: str
@@ -116,6 +122,9 @@ class UrlList:
     The uri of a file is its URL as written, without the query. Of the query, only the parameters stay that hold a
     range, and, where URLs of the list are alike up to the query, those by which these differ, unless they look like
     signatures or keys: the history must outlive a new signature, and no secret may be in a uri.
+
+    Args:
+        urls: As `HttpOptions` describes them. One that is given twice counts once.
 
     Raises:
         ValueError: A URL or pattern is wrong, or there are too many; the text holds no part of a query.

@@ -19,7 +19,7 @@ class LocalOptions(BaseModel):
     class Config(OneOfOptionConfig):
         """Schema extras."""
 
-        title = "Local disk"
+        title = "Local Disk"
         description = "Files below one folder of the machine (or container) that runs the connector."
         discriminator = "storage"
 

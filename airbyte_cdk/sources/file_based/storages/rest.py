@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +10,17 @@ from typing import NamedTuple, TypeVar
 import requests
 from requests.adapters import HTTPAdapter
 
+from airbyte_cdk.sources.file_based.access.network import content_range
+from airbyte_cdk.sources.file_based.access.ranges import read_joined
 from airbyte_cdk.sources.file_based.access.storage_access import (
     Content,
     Failure,
     Listed,
+    NothingLeft,
     StorageAccess,
     Trouble,
     anything,
+    read_exactly,
 )
 from airbyte_cdk.sources.file_based.storages.rest_failures import (
     BrokenBody,
@@ -28,12 +31,10 @@ from airbyte_cdk.sources.file_based.storages.rest_failures import (
     status_failure,
 )
 
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
-"""Longest time without a single byte."""
 CONNECTIONS = 32
 """Connections kept open to one server."""
 RANGES_AT_ONCE = 4
+"""Requests for parts of one file at once."""
 PIECE_BYTES = 256 * 1024
 """Most bytes of a body that one read asks the connection for."""
 
@@ -70,12 +71,10 @@ class Body(Content):
         self.version = version
         length = response.headers.get("Content-Length")
         self._left = int(length) if length is not None else None
-        first = 0
+        first: int | None = 0
         self.size = self._left
         if response.status_code == 206:
-            content_range = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-            first = int(content_range[1]) if content_range else -1
-            self.size = int(content_range[2]) if content_range and content_range[2] != "*" else None
+            first, _, self.size = content_range(response.headers.get("Content-Range"))
         if first != start:
             response.close()
             raise BrokenBody("the server did not answer with the range of bytes that it was asked for")
@@ -95,20 +94,6 @@ class Body(Content):
     def close(self) -> None:
         """As `Content.close`. A connection whose body was read to its end is used again."""
         self._response.close()
-
-
-class NothingLeft(Content):
-    """The content of a file from its end on."""
-
-    def __init__(self, listed: Listed) -> None:
-        self.size, self.version = listed.size, listed.version
-
-    def read(self, n: int) -> bytes:
-        """``b""``."""
-        return b""
-
-    def close(self) -> None:
-        """Nothing."""
 
 
 class Page(NamedTuple):
@@ -202,15 +187,16 @@ class RestAccess(StorageAccess):
         return Body(response, start, self._version(response))
 
     def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
-        """As `StorageAccess.ranges`, one request each, `RANGES_AT_ONCE` at once."""
-        if len(ranges) <= 1:
-            return [self._range(uri, start, end, version) for start, end in ranges]
-        with ThreadPoolExecutor(min(len(ranges), RANGES_AT_ONCE), thread_name_prefix="airbyte-range") as pool:
-            return list(pool.map(lambda part: self._range(uri, part[0], part[1], version), ranges))
+        """As `StorageAccess.ranges`, by several requests at once; near ones are read by one."""
+        return read_joined(ranges, lambda parts: self._parts(uri, parts, version))
 
-    def _range(self, uri: str, start: int, end: int, version: str | None) -> bytes:
-        if end <= start:
-            return b""
+    def _parts(self, uri: str, parts: list[tuple[int, int]], version: str | None) -> list[bytes]:
+        if len(parts) <= 1:
+            return [self._part(uri, start, end, version) for start, end in parts]
+        with ThreadPoolExecutor(min(len(parts), RANGES_AT_ONCE), thread_name_prefix="airbyte-range") as pool:
+            return list(pool.map(lambda part: self._part(uri, part[0], part[1], version), parts))
+
+    def _part(self, uri: str, start: int, end: int, version: str | None) -> bytes:
         try:
             response = self._get(uri, f"bytes={start}-{end - 1}", version)
         except StatusError as error:
@@ -219,7 +205,7 @@ class RestAccess(StorageAccess):
             raise
         body = Body(response, start, None)
         try:
-            return b"".join(iter(lambda: body.read(end - start), b""))
+            return read_exactly(body, end - start)
         finally:
             body.close()
 

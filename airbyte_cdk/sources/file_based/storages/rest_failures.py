@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import ssl
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
-from typing import Any
 
 import requests
 import urllib3
 
+from airbyte_cdk.sources.file_based.access.network import causes, is_passing, retry_after
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 
 
@@ -26,16 +22,13 @@ class StatusError(OSError):
         code: The storage's own name for the error, or "".
         text: What the storage says about it, for people; or "".
         retry_after: Seconds that it asks to wait, or None.
-        size: Bytes of the file, if the answer tells (416).
     """
 
     def __init__(self, response: requests.Response, code: str = "", text: str = "") -> None:
         self.status: int = response.status_code
         self.code = code
         self.text = text
-        self.retry_after = _seconds(response.headers.get("Retry-After"))
-        total = re.fullmatch(r"bytes \*/(\d+)", response.headers.get("Content-Range", ""))
-        self.size = int(total[1]) if total else None
+        self.retry_after = retry_after(response.headers.get("Retry-After"))
         super().__init__(f"the storage answered {self.named}")
 
     @property
@@ -57,11 +50,12 @@ class NotThisStorage(OSError):
 
 
 def status_failure(error: StatusError) -> Failure:
+    """What a status means wherever the storage has no rule of its own for it."""
     if error.status == 412:
         return Failure(Trouble.CHANGED, "the file was changed since it was listed")
-    if error.status == 429 or error.status == 503:
+    if error.status in (429, 503):
         return Failure(Trouble.TEMPORARY, f"the storage asks to slow down ({error.named})", error.retry_after)
-    if error.status == 408 or (error.status >= 500 and error.status not in (501, 505)):
+    if is_passing(error.status):
         return Failure(Trouble.TEMPORARY, f"the storage has a fault at the moment ({error.named})", error.retry_after)
     return Failure(Trouble.OTHER, f"the storage refuses the request ({error.named})")
 
@@ -87,12 +81,12 @@ def network_failure(error: BaseException, answered: bool, host_options: str) -> 
         return Failure(Trouble.TEMPORARY, "the server refuses connections; if it stays so, check `endpoint`")
     if any(isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for cause in chain):
         return Failure(Trouble.TEMPORARY, "the server did not answer in time")
-    if any(isinstance(cause, _NETWORK) or _is_of_the_network(cause) for cause in chain):
+    if any(isinstance(cause, BROKEN) or _is_of_the_network(cause) for cause in chain):
         return Failure(Trouble.TEMPORARY, f"the connection broke ({type(chain[-1]).__name__})")
     return None
 
 
-_NETWORK = (
+BROKEN = (
     requests.ConnectionError,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
@@ -101,39 +95,9 @@ _NETWORK = (
     ConnectionError,
     ssl.SSLError,
 )
+"""What `requests`, and what is below it, raise for a connection that failed or broke off."""
 
 
 def _is_of_the_network(error: BaseException) -> bool:
     unreachable = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EPIPE)
     return isinstance(error, OSError) and error.errno in unreachable
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it wraps, the outermost first: libraries keep the cause in different places."""
-    waiting: list[Any] = [error]
-    seen: set[int] = set()
-    while waiting:
-        cause = waiting.pop(0)
-        if not isinstance(cause, BaseException) or id(cause) in seen:
-            continue
-        seen.add(id(cause))
-        yield cause
-        inner = (cause.__cause__, cause.__context__, getattr(cause, "reason", None))
-        waiting += [*inner, getattr(cause, "inner_exception", None), *cause.args]
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Seconds of a Retry-After header: a number, or the time at which to come again.
-
-    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
-    """
-    if not retry_after:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None

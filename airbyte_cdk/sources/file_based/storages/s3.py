@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic.v1 import BaseModel, Field, validator
 
+from airbyte_cdk.sources.file_based.storages.endpoint import checked_endpoint
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 
 if TYPE_CHECKING:
@@ -172,21 +173,16 @@ class S3Options(BaseModel):
             raise ValueError("write only the bucket's name, without s3:// or a folder; a folder goes to `prefix`")
         return bucket
 
-    @validator("region_name", "endpoint", pre=True)
+    @validator("region_name", pre=True)
     def _empty_is_none(cls, text: Any) -> Any:
         return (text.strip() or None) if isinstance(text, str) else text
 
     @validator("endpoint")
-    def _endpoint_is_a_url(cls, endpoint: str | None, values: dict[str, Any]) -> str | None:
-        if endpoint is None:
-            return None
-        url = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
-            raise ValueError("write it as https://host, http://host:port, or only host:port")
-        path = url.path.rstrip("/")
-        if path == f"/{values.get('bucket')}":
-            path = ""  # the address that consoles show for a bucket
-        return f"{url.scheme}://{url.netloc}{path}"
+    def _endpoint_is_an_address(cls, endpoint: str | None, values: dict[str, Any]) -> str | None:
+        url = checked_endpoint(endpoint)
+        bucket = f"/{values.get('bucket')}"
+        # consoles show a bucket's address with its name at the end
+        return url.removesuffix(bucket) if url and urlsplit(url).path == bucket else url
 
 
 def connect(options: S3Options) -> tuple[AccessFileSystem, str]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from datetime import UTC
-from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, IncompleteReadError
 
-from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, Listed, StorageAccess, anything
+from airbyte_cdk.sources.file_based.access.network import content_range
+from airbyte_cdk.sources.file_based.access.ranges import read_joined
+from airbyte_cdk.sources.file_based.access.storage_access import (
+    Content,
+    Failure,
+    Listed,
+    NothingLeft,
+    StorageAccess,
+    anything,
+    naive_utc,
+)
 from airbyte_cdk.sources.file_based.storages import s3_client
 from airbyte_cdk.sources.file_based.storages.s3_failures import S3Failures, has_expired, status_of
 from airbyte_cdk.sources.file_based.storages.s3_listing import listed, whole
@@ -23,10 +30,6 @@ if TYPE_CHECKING:
 
 THREADS = 16
 """Requests of one access that run beside those of its callers: pages of listings, and ranges."""
-GAP = 128 * 1024
-"""Bytes between two ranges that are read along, as that is quicker than a request of its own."""
-PART = 16 * 1024 * 1024
-"""Bytes of one range request. A connection to AWS gives less than 100 MB/s; longer ranges use several."""
 
 
 class S3Access(StorageAccess):
@@ -69,7 +72,8 @@ class S3Access(StorageAccess):
             more = asked if token is None else {**asked, "ContinuationToken": token}
             return self._submit(self.retried, lambda: whole(self._call("list_objects_v2", **more)["Body"]))
 
-        yield from listed(page)
+        # a server on a file system (SeaweedFS) takes the prefix "a//" for "a/", whose files another listing gives
+        yield from (file for file in listed(page) if file.uri.startswith(asked["Prefix"]))
 
     def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
         """The bytes of an object from `start` on."""
@@ -77,8 +81,7 @@ class S3Access(StorageAccess):
             answer = self._get(uri, f"bytes={start}-" if start else None, version)
         except ClientError as error:
             if start and status_of(error) == 416:
-                now = self._info(uri, version)
-                return _Nothing(now.size, now.version)
+                return NothingLeft(self._info(uri, version))
             raise
         if start:
             _, size = _content_range(answer, start)
@@ -88,25 +91,17 @@ class S3Access(StorageAccess):
 
     def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
         """The bytes of each range, read by several requests at once; near ones are read by one."""
-        spans = joined(ranges)
-        parts = [(at, min(at + PART, end)) for start, end in spans for at in range(start, end, PART)]
+        return read_joined(ranges, lambda parts: self._parts(uri, parts, version))
+
+    def _parts(self, uri: str, parts: list[tuple[int, int]], version: str | None) -> list[bytes]:
         if len(parts) == 1:
-            blocks = [self._part(uri, version, *parts[0])]
-        else:
-            coming = [self._submit(self._part, uri, version, *part) for part in parts]
-            try:
-                blocks = [block.result() for block in coming]
-            finally:
-                for block in coming:
-                    block.cancel()
-        rest = iter(blocks)
-        texts = [b"".join(islice(rest, -(-(end - start) // PART))) for start, end in spans]
-        starts = [start for start, _ in spans]
-        found = []
-        for start, end in ranges:
-            at = bisect_right(starts, start) - 1
-            found.append(texts[at][start - starts[at] : end - starts[at]] if end > start else b"")
-        return found
+            return [self._part(uri, version, *parts[0])]
+        coming = [self._submit(self._part, uri, version, *part) for part in parts]
+        try:
+            return [block.result() for block in coming]
+        finally:
+            for block in coming:
+                block.cancel()
 
     def _part(self, uri: str, version: str | None, start: int, end: int) -> bytes:
         try:
@@ -133,8 +128,7 @@ class S3Access(StorageAccess):
 
     def _info(self, uri: str, version: str | None) -> Listed:
         head = self._call("head_object", Key=uri, **_if_match(version))
-        modified = head["LastModified"].astimezone(UTC).replace(tzinfo=None)
-        return Listed(uri, head["ContentLength"], modified, _version(head))
+        return Listed(uri, head["ContentLength"], naive_utc(head["LastModified"]), _version(head))
 
     def failure(self, error: BaseException, uri: str | None = None) -> Failure:
         """What an error of botocore, or of S3, means."""
@@ -201,31 +195,6 @@ class _Body(Content):
         self._opened.close()
 
 
-class _Nothing(Content):
-    """What there is behind the last byte."""
-
-    def __init__(self, size: int | None, version: str | None) -> None:
-        self.size = size
-        self.version = version
-
-    def read(self, n: int) -> bytes:
-        return b""
-
-    def close(self) -> None:
-        pass
-
-
-def joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Ranges that hold all of `ranges`: in order, apart from each other by more than `GAP`, none empty."""
-    spans: list[tuple[int, int]] = []
-    for start, end in sorted((start, end) for start, end in ranges if end > start):
-        if spans and start - spans[-1][1] <= GAP:
-            spans[-1] = spans[-1][0], max(end, spans[-1][1])
-        else:
-            spans.append((start, end))
-    return spans
-
-
 def _if_match(version: str | None) -> dict[str, str]:
     return {} if version is None else {"IfMatch": f'"{version}"'}
 
@@ -237,11 +206,9 @@ def _version(answer: dict[str, Any]) -> str | None:
 
 def _content_range(answer: dict[str, Any], start: int) -> tuple[int, int]:
     """Bytes of an answer to a range request, and of the whole object."""
-    text = answer.get("ContentRange", "")
-    unit, _, rest = text.partition(" ")
-    span, _, size = rest.partition("/")
-    first, _, last = span.partition("-")
-    if unit != "bytes" or first != str(start):
+    text = answer.get("ContentRange")
+    first, last, size = content_range(text)
+    if first != start or last is None or size is None:
         answer["Body"].close()
         raise OSError(f"the server did not give the range of bytes that was asked for, but {text or 'the whole file'}")
-    return int(last) + 1 - start, int(size)
+    return last + 1 - start, size

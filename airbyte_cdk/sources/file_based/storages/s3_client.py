@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from botocore.session import Session
 
+from airbyte_cdk.sources.file_based.access.network import CONNECT_SECONDS, READ_SECONDS
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ REGION = "us-east-1"
 """Where a bucket is asked for when nobody names a region: AWS redirects from there."""
 
 _LOADER = create_loader()  # reads the description of S3, 60 ms of work, once
-_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 60, "retries": {"total_max_attempts": 1, "mode": "standard"}}
+_ONCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "read_timeout": READ_SECONDS,
+    "retries": {"total_max_attempts": 1, "mode": "standard"},
+}
 
 
 def connect(options: S3Options) -> tuple[Any, bool]:
@@ -52,7 +57,7 @@ def connect(options: S3Options) -> tuple[Any, bool]:
         role = _Role(credentials, region, _sts_endpoint(options.endpoint))
         session.register_component("credential_provider", CredentialResolver([role]))
     config = Config(
-        **_TIMEOUTS,
+        **_ONCE,
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
         signature_version=UNSIGNED if credentials.auth_type == "anonymous" else None,
@@ -117,7 +122,7 @@ class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
 
     def _assumed(self) -> dict[str, str]:
         sts = _session().create_client(
-            "sts", region_name=self._region, endpoint_url=self._endpoint, config=Config(**_TIMEOUTS)
+            "sts", region_name=self._region, endpoint_url=self._endpoint, config=Config(**_ONCE)
         )
         asked = {"RoleArn": self._role.role_arn, "RoleSessionName": "airbyte-cdk"}
         if self._role.external_id:

@@ -6,13 +6,13 @@ Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from botocore import exceptions as boto
 from urllib3.exceptions import HTTPError
 
+from airbyte_cdk.sources.file_based.access.network import causes, is_passing, retry_after
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 from airbyte_cdk.sources.file_based.storages.s3_listing import ListingError
 
@@ -115,9 +115,9 @@ class S3Failures:
             if self._renewed:
                 return Failure(Trouble.TEMPORARY, "the session has expired and is being renewed")
             return Failure(Trouble.CONFIG, f"the session has expired: {token} must be renewed")
-        if code in _BUSY or status == 429 or (status >= 500 and status != 501):
+        if code in _BUSY or is_passing(status):
             reason = f"the storage is busy or out of order ({status if code == str(status) else f'{status} {code}'})"
-            return Failure(Trouble.TEMPORARY, reason, _seconds(headers.get("retry-after")))
+            return Failure(Trouble.TEMPORARY, reason, retry_after(headers.get("retry-after")))
         if code in _REGION or status in (301, 302, 307, 308):
             return self._elsewhere(error, headers)
         if code == "NoSuchBucket" or (status == 404 and uri is None):
@@ -225,8 +225,7 @@ class S3Failures:
 
     def _unreachable(self, error: BaseException) -> Failure:
         option = "endpoint" if self._options.endpoint else "region_name"
-        causes = list(_causes(error))
-        if any(isinstance(c, socket.gaierror) or type(c).__name__ == "NameResolutionError" for c in causes):
+        if any(isinstance(c, socket.gaierror) or type(c).__name__ == "NameResolutionError" for c in causes(error)):
             return Failure(
                 Trouble.TEMPORARY, f"the name {self._host()} cannot be resolved (the option `{option}`, or the network)"
             )
@@ -256,23 +255,3 @@ class S3Failures:
             return elsewhere, elsewhere, elsewhere
         machine = "the AWS credentials of this machine"
         return machine, machine, f"the token in {machine}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it came from: botocore keeps the error of urllib3 in its arguments."""
-    current: BaseException | None = error
-    for _ in range(8):
-        if current is None:
-            return
-        yield current
-        kwargs = getattr(current, "kwargs", None) or {}
-        inner = kwargs.get("error")
-        current = inner if isinstance(inner, BaseException) else current.__cause__ or current.__context__
-
-
-def _seconds(text: str | None) -> float | None:
-    """Seconds of a header `Retry-After`; None for a date or nonsense."""
-    try:
-        return max(float(text), 0.0) if text else None
-    except ValueError:
-        return None

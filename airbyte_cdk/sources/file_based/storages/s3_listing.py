@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 from xml.sax.saxutils import unescape
 
-from airbyte_cdk.sources.file_based.access.storage_access import Listed, Trouble
+from airbyte_cdk.sources.file_based.access.storage_access import Listed, Trouble, naive_utc
 
 _ROOT = "ListBucketResult"
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>")
@@ -126,7 +126,7 @@ def entries(body: bytes, token: str | None = None) -> Iterator[Listed]:
             raise ListingError(Trouble.OTHER, "the listing holds an object without key, size or time")
         try:
             uri = unquote_plus(key, errors="strict") if encoded and ("%" in key or "+" in key) else key
-            file = Listed(uri, int(size), _naive_utc(modified), version.strip('"') if version else None)
+            file = Listed(uri, int(size), _time(modified), version.strip('"') if version else None)
         except ValueError as error:
             raise ListingError(
                 Trouble.OTHER, "the listing holds an object whose key, size or time is not as S3 writes it"
@@ -180,8 +180,7 @@ def _parsed(body: bytes) -> ElementTree.Element:
     return root
 
 
-def _naive_utc(text: str) -> datetime:
+def _time(text: str) -> datetime:
     if text.endswith("Z"):
         return datetime.fromisoformat(text[:-1])
-    time = datetime.fromisoformat(text)
-    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    return naive_utc(datetime.fromisoformat(text))

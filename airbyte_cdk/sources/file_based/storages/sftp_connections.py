@@ -16,6 +16,7 @@ from airbyte_cdk.sources.file_based.storages.sftp_keys import ALGORITHMS, KnownK
 from airbyte_cdk.sources.file_based.storages.sftp_session import SftpSession
 
 CONNECT_SECONDS = 10
+"""A server that accepts no connection for so long is taken for not there."""
 SIGN_IN_SECONDS = 60
 """For everything from the server's first word to its readiness for SFTP."""
 ANSWER_SECONDS = 60

@@ -21,13 +21,13 @@ class UrlOptions(BaseModel):
 
     storage: Literal["url"] = Field("url", const=True)
     url: str = Field(
-        title="URL of the folder",
+        title="Folder URL",
         description="Protocol and path of the folder to read, as fsspec writes them.",
         examples=["file:///data", "memory://landing"],
     )
     options: dict[str, Any] = Field(
         default={},
-        title="Filesystem options",
+        title="Filesystem Options",
         description="Passed to the filesystem as they are: endpoint, credentials and the like.",
         airbyte_secret=True,
     )

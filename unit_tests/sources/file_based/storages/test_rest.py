@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
 import requests
 
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
+from airbyte_cdk.sources.file_based.access.ranges import GAP
 from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy
 from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
 from airbyte_cdk.sources.file_based.access.storage_access import Content, Trouble
@@ -22,7 +22,7 @@ from airbyte_cdk.sources.file_based.storages.azure_access import AzureAccess
 from airbyte_cdk.sources.file_based.storages.gcs import GcsOptions
 from airbyte_cdk.sources.file_based.storages.gcs_access import GcsAccess
 from airbyte_cdk.sources.file_based.storages.rest import Body, RestAccess, tuned
-from airbyte_cdk.sources.file_based.storages.rest_failures import BrokenBody, _seconds
+from airbyte_cdk.sources.file_based.storages.rest_failures import BrokenBody
 from servers.azure import Azurite
 from servers.fault_proxy import Fault, FaultProxy, Request, close_body, reset, reset_body, status
 from servers.gcs import Gcs
@@ -196,6 +196,15 @@ def test_reads_ranges_in_their_order(store: Store) -> None:
     assert access.ranges("big", []) == []
 
 
+def test_near_ranges_are_read_by_one_request(store: Store, proxy: FaultProxy) -> None:
+    store.put("big", BIG)
+    access = store.through(proxy)
+    ranges = [(900_000, 900_010), (0, 10), (1000, 2000), (1500, 1600), (2000 + GAP, 2010 + GAP), (7, 7)]
+    assert access.ranges("big", ranges, access.info("big").version) == [BIG[start:end] for start, end in ranges]
+    asked = [request for request in proxy.log if content(request) and "fields=" not in request.path]
+    assert len(asked) == 2  # the info of GCS is a GET, too
+
+
 def test_a_content_can_be_closed_in_the_middle_and_twice(store: Store) -> None:
     store.put("big", BIG)
     access = store.access()
@@ -353,15 +362,6 @@ def test_a_server_that_ignores_ranges_is_noticed(nginx: Any) -> None:
         answer = session.get(f"{nginx.url}/rest/a.csv", stream=True, timeout=10)
         with pytest.raises(BrokenBody, match="range"):
             Body(answer, 5, None)
-
-
-def test_retry_after_is_seconds_or_a_time() -> None:
-    later = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert 25 < (_seconds(later) or 0) <= 30
-    assert _seconds("2.5") == 2.5
-    assert _seconds("Sun, 22 Nov 2020 06:51:35 GMT") == 0
-    assert _seconds("soon") is None
-    assert _seconds(None) is None
 
 
 def test_no_credentials_come_from_netrc(store: Store, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

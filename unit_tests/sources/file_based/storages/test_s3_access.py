@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import IncompleteReadError
 from urllib3.exceptions import ProtocolError
 
+from airbyte_cdk.sources.file_based.access.ranges import PART
 from airbyte_cdk.sources.file_based.access.storage_access import Trouble
 from airbyte_cdk.sources.file_based.storages.s3 import S3Options, connect
-from airbyte_cdk.sources.file_based.storages.s3_access import GAP, PART, joined
 from servers.fault_proxy import NONE, FaultProxy, close_body, slow, stall, status
 from servers.s3 import Moto
 
@@ -175,13 +175,6 @@ def test_ranges_of_all_kinds(moto):
         assert len(proxy.log) == 4
         assert reader.ranges("a", []) == []
         assert len(proxy.log) == 4
-
-
-def test_near_ranges_are_joined():
-    assert joined([(10, 20), (0, 5), (20 + GAP, 30 + GAP), (40 + 2 * GAP, 50 + 2 * GAP), (3, 3), (12, 15)]) == [
-        (0, 30 + GAP),
-        (40 + 2 * GAP, 50 + 2 * GAP),
-    ]
 
 
 def test_another_version_is_not_read(moto):
