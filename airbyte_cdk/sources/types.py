@@ -34,6 +34,7 @@ StreamState: TypeAlias = Mapping[str, Any]
 """The state of one stream."""
 
 EmptyString = ""
+"""The empty text, which connectors compare with."""
 
 
 class Record(Mapping[str, Any]):
@@ -62,7 +63,7 @@ class Record(Mapping[str, Any]):
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """The columns."""
+        """The columns, not a copy of them."""
         return self._data
 
     @property
@@ -96,6 +97,10 @@ class StreamSlice(Mapping[str, Any]):
 
     As a mapping it holds the keys of both. It cannot be changed, is equal to a mapping of the same items, and can be
     hashed. What is in `extra_fields` goes along and is no part of that.
+
+    >>> january = StreamSlice(partition={"shop": 7}, cursor_slice={"from": "2026-01-01"})
+    >>> january["shop"], january.cursor_slice, january == {"shop": 7, "from": "2026-01-01"}
+    (7, {'from': '2026-01-01'}, True)
 
     Args:
         partition: Keys that tell this part of the data from others; a slice gives its own partition.

@@ -28,7 +28,7 @@ class Put(Protocol):
 
 @dataclass
 class StorageUnderTest:
-    """A reader and the other side of its storage.
+    """A reader and the other side of its storage. `airbyte_cdk.test.stream_reader_suite` has an example.
 
     Attributes:
         reader: The reader, with its config.
@@ -70,7 +70,7 @@ class StorageUnderTest:
         return found
 
     def opened(self, file: RemoteFile, reader: AbstractFileBasedStreamReader | None = None) -> Any:
-        """A binary handle."""
+        """A binary handle on a file, by `reader` or by the one under test."""
         return (reader or self.reader).open_file(file, FileReadMode.READ_BINARY, None, LOGGER)
 
     def content(self, file: RemoteFile, reader: AbstractFileBasedStreamReader | None = None) -> bytes:
@@ -80,7 +80,7 @@ class StorageUnderTest:
 
 
 def pieces(handle: Any, size: int = 1 << 20) -> Iterable[bytes]:
-    """What is left of a handle's content."""
+    """What is left of a handle's content, at most `size` bytes at once."""
     while piece := handle.read(size):
         yield piece
 

@@ -4,12 +4,29 @@ A connector author subclasses `StreamReaderSuite` and says in one fixture what t
 storage; pytest runs the rest::
 
     @pytest.fixture(scope="module")
-    def storage() -> StorageUnderTest:
+    def storage(tmp_path_factory):
+        root, bare = tmp_path_factory.mktemp("full"), tmp_path_factory.mktemp("bare")
+        disk = fsspec.filesystem("file")
+
+        def put(uri, data, modified=None):
+            path = root / uri
+            if uri.endswith("/"):
+                path.mkdir(parents=True, exist_ok=True)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.write_bytes(data)
+            if modified is not None:
+                os.utime(path, (modified.replace(tzinfo=UTC).timestamp(),) * 2)
+
+        folders = dict.fromkeys(("url", "double_slash", "trailing_slash", "file_and_folder"), "has real folders")
         return StorageUnderTest(
-            reader=my_reader,
-            put=lambda uri, data, modified=None: client.upload(uri, data),
-            remove=client.delete,
-            gaps={"trailing_slash": "the storage has real folders", "forbidden_file": "it knows no rights", ...},
+            reader=FsspecStreamReader(disk, str(root)),
+            empty=FsspecStreamReader(disk, str(bare)),
+            put=put,
+            remove=lambda uri: (root / uri).unlink(),
+            sets_times=True,
+            gaps={**folders, "forbidden_file": "the tests run as root"},
         )
 
     class TestMyReader(StreamReaderSuite):
@@ -42,9 +59,11 @@ from airbyte_cdk.test.stream_reader_cases import ARCHIVES, COMPRESSIONS, GLOBS, 
 __all__ = ["StorageUnderTest", "StreamReaderSuite"]
 
 BIG = 6 * 1024 * 1024
+"""Bytes of the files that are read in pieces."""
 CHANGES = {"replaced": BIG, "grown": BIG + 500_000, "shrunk": 4_000_000}
 """Sizes of what replaces a file of `BIG` bytes."""
 LONG_AGO = datetime(2001, 1, 1)
+"""A time of last change that no file of a test gets by itself."""
 
 
 def _old_file(storage: StorageUnderTest, folder: str, old: bytes) -> RemoteFile:
@@ -111,33 +130,39 @@ class StreamReaderSuite:
         return "tree"
 
     def test_gaps_are_of_known_cases(self, storage: StorageUnderTest) -> None:
+        """Each name in `gaps` is that of a case, so that none is misspelt."""
         assert set(storage.gaps) - cases_of(type(self)) == set()
 
     # listing
 
     @pytest.mark.parametrize("case", GLOBS)
     def test_globs(self, storage: StorageUnderTest, tree: str, case: str) -> None:
+        """The files that globs match, and no others, each once."""
         globs, matches = GLOBS[case]
         found = storage.uris(*(f"{tree}/{glob}" for glob in globs))
         assert found == sorted(f"{tree}/{name}" for name in matches)
 
     @pytest.mark.parametrize("case", PREFIXES)
     def test_prefixes(self, storage: StorageUnderTest, tree: str, case: str) -> None:
+        """Only files whose uri begins with the prefix."""
         prefix, matches = PREFIXES[case]
         expected = sorted(f"{tree}/{name}" for name in matches)
         assert storage.uris("**", prefix=f"{tree}/{prefix}") == expected
         assert storage.uris(f"{tree}/**/*", "other/*", prefix=f"{tree}/{prefix}") == expected
 
     def test_globs_without_a_folder(self, storage: StorageUnderTest, tree: str, folder: str) -> None:
+        """Globs that begin with a wildcard."""
         storage.put(f"{folder}.top", b"x")
         assert storage.uris("*.top") == [f"{folder}.top"]
         assert f"{tree}/dir/deep/d.csv" in storage.uris("**/d.csv")
         assert set(storage.uris("*/*.csv", prefix=tree)) == {f"{tree}/a.csv", f"{tree}/dir.csv"}
 
     def test_no_globs(self, storage: StorageUnderTest, tree: str) -> None:
+        """Without a glob there is no file."""
         assert storage.uris() == []
 
     def test_listing_is_fresh(self, storage: StorageUnderTest, folder: str) -> None:
+        """A listing tells what is there now, whatever was listed before."""
         storage.put(f"{folder}/a", b"1")
         assert storage.uris(f"{folder}/*") == [f"{folder}/a"]
         storage.put(f"{folder}/b", b"2")
@@ -146,12 +171,14 @@ class StreamReaderSuite:
         assert storage.uris(f"{folder}/*") == [f"{folder}/b"]
 
     def test_folder_markers(self, storage: StorageUnderTest, folder: str) -> None:
+        """Folders, and empty keys that mark them, are not listed as files."""
         storage.put(f"{folder}/marked/", b"")
         storage.put(f"{folder}/marked/in/", b"")
         storage.put(f"{folder}/a", b"1")
         assert storage.uris(f"{folder}/**", f"{folder}/**/") == [f"{folder}/a"]
 
     def test_several_pages(self, storage: StorageUnderTest, folder: str) -> None:
+        """A listing of `StorageUnderTest.many` files is whole."""
         uris = [f"{folder}/{n % 3}/{n:05}.csv" for n in range(storage.many)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda uri: storage.put(uri, b"x"), uris))
@@ -161,6 +188,7 @@ class StreamReaderSuite:
         assert len(storage.uris(f"{folder}/1/*")) == len([uri for uri in uris if "/1/" in uri])
 
     def test_empty_storage(self, storage: StorageUnderTest) -> None:
+        """A storage without any file gives none, and no error."""
         assert storage.empty is not None, "give StorageUnderTest.empty, or declare the gap empty_storage"
         for globs in (["**"], ["*"], ["dir/**/*.csv"]):
             assert list(storage.empty.get_matching_files(globs, None, LOGGER)) == []
@@ -170,6 +198,7 @@ class StreamReaderSuite:
 
     @pytest.mark.parametrize("case", odd_keys(""))
     def test_odd_keys(self, storage: StorageUnderTest, folder: str, case: str) -> None:
+        """Files with names that are easily confused: listed exactly, read, matched by a glob of just this name."""
         from wcmatch import glob
 
         odd = odd_keys(folder)[case]
@@ -192,6 +221,7 @@ class StreamReaderSuite:
     # times
 
     def test_time_of_a_new_file(self, storage: StorageUnderTest, folder: str) -> None:
+        """Its time of last change is naive UTC, and near now."""
         before = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
         storage.put(f"{folder}/a", b"1")
         modified = storage.file(f"{folder}/a").last_modified
@@ -202,11 +232,13 @@ class StreamReaderSuite:
 
     @pytest.mark.parametrize("case", TIMES)
     def test_times(self, storage: StorageUnderTest, folder: str, case: str) -> None:
+        """Times of last change come back as they were set, to the second, whatever local clocks show."""
         assert storage.sets_times, "set StorageUnderTest.sets_times, or declare these gaps"
         storage.put(f"{folder}/a", b"1", modified=TIMES[case])
         assert storage.file(f"{folder}/a").last_modified == TIMES[case]
 
     def test_time_of_a_replaced_file(self, storage: StorageUnderTest, folder: str) -> None:
+        """A file that was replaced is newer than before."""
         assert storage.sets_times, "set StorageUnderTest.sets_times, or declare the gap time_of_a_replaced_file"
         storage.put(f"{folder}/a", b"1", modified=LONG_AGO)
         storage.put(f"{folder}/a", b"2")
@@ -215,12 +247,14 @@ class StreamReaderSuite:
     # reading
 
     def test_binary(self, storage: StorageUnderTest, folder: str) -> None:
+        """Bytes come as they were stored."""
         data = bytes(range(256)) * 40 + b"\r\n\r\n\x00\x1a\r"
         storage.put(f"{folder}/a.bin", data)
         assert storage.content(storage.file(f"{folder}/a.bin")) == data
 
     @pytest.mark.parametrize("case", ["utf-8", "utf-16", "latin-1"])
     def test_text(self, storage: StorageUnderTest, folder: str, case: str) -> None:
+        """Text in several encodings, by pieces and by lines."""
         text = "id,näme\n1,ünï\n2,é\n" * 5000
         storage.put(f"{folder}/a.csv", text.encode(case))
         file = storage.file(f"{folder}/a.csv")
@@ -231,6 +265,7 @@ class StreamReaderSuite:
             assert sum(1 for _ in handle) == 15000
 
     def test_empty_file(self, storage: StorageUnderTest, folder: str) -> None:
+        """A file without any byte is listed, and read as that."""
         storage.put(f"{folder}/empty.csv", b"")
         file = storage.file(f"{folder}/empty.csv")
         assert storage.content(file) == b""
@@ -239,10 +274,12 @@ class StreamReaderSuite:
             assert handle.read() == ""
 
     def test_known_size(self, storage: StorageUnderTest, folder: str) -> None:
+        """The listing tells the size in bytes, or None; never another."""
         storage.put(f"{folder}/a", b"x" * 12345)
         assert storage.file(f"{folder}/a").known_size in (12345, None)
 
     def test_streamed(self, storage: StorageUnderTest, folder: str) -> None:
+        """A file of 6 MB in pieces, none larger than asked for."""
         data = noise(BIG, 1)
         storage.put(f"{folder}/big", data)
         with storage.opened(storage.file(f"{folder}/big")) as handle:
@@ -252,6 +289,7 @@ class StreamReaderSuite:
         assert all(len(piece) <= 700_001 for piece in found)
 
     def test_ranges(self, storage: StorageUnderTest, folder: str) -> None:
+        """Handles can seek, from either end and back."""
         data = noise(BIG, 2)
         storage.put(f"{folder}/big", data)
         with storage.opened(storage.file(f"{folder}/big")) as handle:
@@ -264,6 +302,7 @@ class StreamReaderSuite:
                 assert handle.tell() == start + size
 
     def test_several_files_open_at_once(self, storage: StorageUnderTest, folder: str) -> None:
+        """Files read in turns do not disturb each other."""
         contents = [noise(300_000, seed) for seed in range(4)]
         for n, content in enumerate(contents):
             storage.put(f"{folder}/{n}", content)
@@ -276,6 +315,7 @@ class StreamReaderSuite:
         assert [digest(one) for one in found] == [digest(content) for content in contents]
 
     def test_closed_in_the_middle(self, storage: StorageUnderTest, folder: str) -> None:
+        """A handle may be closed anywhere; nothing is used up by it."""
         data = noise(BIG, 3)
         storage.put(f"{folder}/big", data)
         file = storage.file(f"{folder}/big")
@@ -286,6 +326,7 @@ class StreamReaderSuite:
 
     @pytest.mark.parametrize("case", COMPRESSIONS)
     def test_compressed(self, storage: StorageUnderTest, folder: str, case: str) -> None:
+        """Compressed files are given as they are stored; the framework undoes it, and seeks in them."""
         text = noise(40_000, 4).hex().encode()
         stored = COMPRESSIONS[case](text)
         storage.put(f"{folder}/a.csv.{case}", stored)
@@ -309,11 +350,13 @@ class StreamReaderSuite:
     # what goes wrong
 
     def test_missing_file(self, storage: StorageUnderTest, folder: str) -> None:
+        """A file that never was is an error that names it."""
         for uri in (f"{folder}/gone.csv", f"{folder}/gone/too.csv"):
             with pytest.raises(Exception, match="gone"):
                 storage.content(RemoteFile(uri=uri, last_modified=LONG_AGO))
 
     def test_forbidden_file(self, storage: StorageUnderTest, folder: str) -> None:
+        """A file that may not be read is an error that names it."""
         assert storage.forbid is not None, "give StorageUnderTest.forbid, or declare the gap forbidden_file"
         storage.put(f"{folder}/forbidden.csv", b"secret")
         file = storage.file(f"{folder}/forbidden.csv")
@@ -362,6 +405,7 @@ class StreamReaderSuite:
     # several threads
 
     def test_three_threads(self, storage: StorageUnderTest, folder: str) -> None:
+        """Threads that share a reader list and read what one alone would."""
         contents = {f"{folder}/{n:02}": noise(20_000 + n * 9_000, n) for n in range(24)}
         for uri, content in contents.items():
             storage.put(uri, content)

@@ -35,8 +35,11 @@ Announce: TypeAlias = "Callable[[Mapping[str, Any]], AirbyteMessage]"
 
 _ATOMS = frozenset((str, int, float, bool, type(None)))
 GROUP_ROWS = 1000
+"""Single records are gathered until they are so many,"""
 GROUP_SECONDS = 0.1
+"""or one comes so long after the first,"""
 GROUP_BYTES = 1 << 20
+"""or their JSON text is longer than that."""
 
 
 @dataclass(slots=True)

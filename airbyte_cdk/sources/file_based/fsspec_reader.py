@@ -77,7 +77,18 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
                 self._filesystem = self._access = None
 
     def connect(self, config: Any) -> tuple[Any, str]:
-        """The filesystem and the root folder that a config names. Called on first use, once a config."""
+        """The filesystem and the root folder that a config names. Called on first use, once a config.
+
+        Args:
+            config: The parsed config, an instance of the source's spec class.
+
+        Returns:
+            An ``fsspec.AbstractFileSystem``, and the folder in it below which files are read, ``""`` for all.
+
+        Raises:
+            NotImplementedError: it is not overridden, and the reader was given no filesystem.
+            AirbyteTracedException: for an override to raise if the config cannot be used (a config_error).
+        """
         raise NotImplementedError("give FsspecStreamReader a filesystem, or override `connect`")
 
     @property

@@ -79,7 +79,7 @@ class FileIdentitiesStream(Stream):
 
     @property
     def name(self) -> str:
-        """``identities``."""
+        """Always ``identities``."""
         return self.IDENTITIES_STREAM_NAME
 
     @property

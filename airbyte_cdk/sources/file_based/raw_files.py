@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.storage_file import StorageFile
 
 Uploaded = tuple[FileRecordData, AirbyteRecordMessageFileReference]
+"""The columns of the record that stands for a copy, and where the copy is."""
 
 _TEXT = {"type": "string"}
 _MAYBE_TEXT = {"type": ["null", "string"]}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.streams.core import Stream, StreamData
 
 NO_SLICES = "Cannot attempt to connect: no stream slices were found, likely because the parent stream is empty."
+"""Reason of a stream that has nothing to read; `AbstractSource.check_connection` takes it for no failure."""
 
 
 class AvailabilityStrategy(ABC):

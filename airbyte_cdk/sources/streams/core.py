@@ -43,10 +43,15 @@ StreamData: TypeAlias = Mapping[str, Any] | AirbyteMessage
 """What `Stream.read_records` yields: a record as a mapping, or a protocol message."""
 
 JsonSchema: TypeAlias = Mapping[str, Any]
+"""A JSON schema, as Python values."""
 
 
 def package_name_from_class(cls: object) -> str:
-    """The top-level package of the module that defines `cls`, where its data files are."""
+    """The top-level package of the module that defines `cls`, where its data files are.
+
+    Raises:
+        ValueError: it is defined in no module.
+    """
     module = getattr(cls, "__module__", None)
     if not module:
         raise ValueError(f"{cls!r} is defined in no module, so it has no package")
@@ -54,7 +59,35 @@ def package_name_from_class(cls: object) -> str:
 
 
 class CheckpointMixin(ABC):
-    """For a stream that keeps a state of its own, which its `read_records` moves on."""
+    """For a stream that keeps a state of its own, which its `read_records` moves on.
+
+    A stream of several shops, read by one slice a shop, each from the last day that was read of it::
+
+        class Sales(CheckpointMixin, Stream):
+            primary_key = "id"
+            cursor_field = "day"
+
+            def __init__(self):
+                self._days = {}
+
+            @property
+            def state(self):
+                return {"days": self._days}
+
+            @state.setter
+            def state(self, value):
+                self._days = dict(value.get("days", {}))
+
+            def stream_slices(self, **kwargs):
+                for shop in (1, 2):
+                    yield StreamSlice(partition={"shop": shop}, cursor_slice={})
+
+            def read_records(self, sync_mode, cursor_field=None, stream_slice=None, stream_state=None):
+                shop = str(stream_slice["shop"])  # a state is JSON, whose keys are text
+                for sale in shops.sales(int(shop), since=self._days.get(shop, "")):
+                    self._days[shop] = sale["day"]
+                    yield sale
+    """
 
     @property
     @abstractmethod
@@ -75,7 +108,7 @@ class Stream(ABC):
     """A named sequence of records.
 
     An author writes `primary_key` and `read_records`, and puts the schema into ``schemas/<name>.json``, or overrides
-    `get_json_schema`. All else has a default.
+    `get_json_schema`. All else has a default; `CheckpointMixin` shows a stream with slices and a state.
 
     The stream is read slice by slice, in order. What its state is, and so when it is sent:
 
@@ -228,6 +261,10 @@ class Stream(ABC):
             cursor_field: The cursor field that the user chose, if any.
             stream_slice: One of `stream_slices`.
             stream_state: The state from which the whole stream started; do not change it.
+
+        Raises:
+            Exception: whatever it raises ends the stream, which is INCOMPLETE; what was yielded before is sent, and
+                the other streams are read (unless `AbstractSource.stop_sync_on_stream_failure` says otherwise).
         """
 
     def get_updated_state(

@@ -12,6 +12,7 @@ AIRBYTE_STAGING_DIRECTORY = "AIRBYTE_STAGING_DIRECTORY"
 PLATFORM_DIRECTORY = "/staging/files"
 """Where a platform mounts it."""
 LOCAL_DIRECTORY = "/tmp/airbyte-file-transfer"
+"""The staging directory where neither of these is there."""
 
 
 def get_files_directory() -> str:

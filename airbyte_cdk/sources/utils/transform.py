@@ -47,7 +47,16 @@ class TypeTransformer:
 
     What does not fit stays as it is, with a warning that shows places and types but no values. ``type``,
     ``properties``, ``items`` and local ``$ref``s are looked at; ``oneOf``, ``anyOf``, ``allOf``, ``format``, ``enum``
-    and the like are not. Null stays null, whatever is declared.
+    and the like are not. Null stays null, whatever is declared. A stream that has one applies it to its records::
+
+        class Orders(Stream):
+            transformer = TypeTransformer(TransformConfig.DefaultSchemaNormalization)
+
+    >>> record = {"id": "7", "note": 3}
+    >>> schema = {"properties": {"id": {"type": "integer"}, "note": {"type": ["null", "string"]}}}
+    >>> TypeTransformer(TransformConfig.DefaultSchemaNormalization).transform(record, schema)
+    >>> record
+    {'id': 7, 'note': '3'}
 
     Args:
         config: What to do.

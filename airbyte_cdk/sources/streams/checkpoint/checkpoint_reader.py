@@ -185,7 +185,13 @@ class CursorBasedCheckpointReader(CheckpointReader):
 
 
 class LegacyCursorBasedCheckpointReader(CursorBasedCheckpointReader):
-    """The same for slices that are plain mappings: each is a partition, and always goes on from its state."""
+    """The same for slices that are plain mappings: each is a partition, and always goes on from its state.
+
+    Args:
+        cursor: As for `CursorBasedCheckpointReader`.
+        stream_slices: The slices; None counts as an empty one.
+        read_state_from_cursor: Makes no difference.
+    """
 
     def __init__(
         self, cursor: Cursor, stream_slices: Iterable[Mapping[str, Any] | None], read_state_from_cursor: bool = True

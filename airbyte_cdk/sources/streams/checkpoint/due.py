@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 
 STATE_INTERVAL_VARIABLE = "AIRBYTE_STATE_INTERVAL_SECONDS"
-"""Environment variable that sets the longest time between two STATE messages of a stream that moves on."""
+"""Environment variable that sets the longest time, in seconds, between two STATE messages of a stream that moves on."""
 
 DEFAULT_STATE_INTERVAL = 60.0
+"""Seconds, where the environment does not say otherwise."""
 GROWTH = 1.5
 """A state that has grown by this factor is due. States then form a geometric series: their total size stays below
 ``1 / (1 - 1 / GROWTH)`` = 3 times the last one, whatever their number."""

@@ -21,7 +21,13 @@ __all__ = ["Fetched", "Oauth2Authenticator"]
 
 
 class Fetched(NamedTuple):
-    """What a token endpoint gave."""
+    """What a token endpoint gave.
+
+    Attributes:
+        access_token: The token.
+        expiry: When it expires.
+        refresh_token: The new refresh token, or None if the old one stays good.
+    """
 
     access_token: str
     expiry: AirbyteDateTime
@@ -33,18 +39,22 @@ class Oauth2Authenticator(AuthBase):
 
     Threads may share it: those that need a token at the same time wait for one request. Each value has a getter that
     a subclass may override, and `build_refresh_request_body` is the whole form that is sent
-    (https://www.rfc-editor.org/rfc/rfc6749#section-6).
+    (https://www.rfc-editor.org/rfc/rfc6749#section-6). `requests` takes it as `auth`::
+
+        session = requests.Session()
+        session.auth = Oauth2Authenticator("https://example.com/token", client_id, client_secret, refresh_token)
 
     Args:
         token_refresh_endpoint: URL of the token endpoint. None if the access token is set by other means.
         client_id: Client id.
         client_secret: Client secret.
         refresh_token: Refresh token; None to send none (other grant types).
-        client_id_name: Name under which the client id is sent; the other ``..._name`` likewise, and for the values
-            in the answer.
+        client_id_name: Name under which the client id is sent; likewise client_secret_name, refresh_token_name (which
+            is the name in the answer, too) and grant_type_name.
         scopes: Sent as ``scopes``, repeated.
         token_expiry_date: When the token expires that is known already; in the past unless given.
         token_expiry_date_format: `strptime` format of the expiry, if that is a point in time.
+        access_token_name: Name of the access token in the answer; likewise expires_in_name.
         refresh_request_body: More values to send; none of those above is replaced.
         refresh_request_headers: Headers to send. With ``Authorization`` among them, id and secret are not sent.
         send_refresh_request_as_query_params: Send the values in the URL instead of a form.
@@ -134,18 +144,26 @@ class Oauth2Authenticator(AuthBase):
         return token
 
     def token_has_expired(self) -> bool:
-        """Whether the token is of no use any more."""
+        """Whether there is no token yet, or it is past its expiry."""
         return ab_datetime_now() > AirbyteDateTime.from_datetime(self.get_token_expiry_date())
 
     def refresh_and_set_access_token(self) -> None:
-        """Fetch a token, and keep it."""
+        """Fetch a token, and keep it with its expiry.
+
+        Raises:
+            AirbyteTracedException: as `get_access_token`.
+        """
         with self._refreshing:
             token, expiry = self.refresh_access_token()
             self.access_token = token
             self.set_token_expiry_date(expiry)
 
     def refresh_access_token(self) -> tuple[str, AirbyteDateTime]:
-        """Fetch a token: the token and its expiry. A subclass may return the seconds until then instead."""
+        """Fetch a token: the token and its expiry. A subclass may return the seconds until then instead.
+
+        Raises:
+            AirbyteTracedException: as `get_access_token`.
+        """
         fetched = self._fetch()
         return fetched.access_token, fetched.expiry
 
@@ -247,7 +265,7 @@ class Oauth2Authenticator(AuthBase):
         return self._client_id_name
 
     def get_client_id(self) -> str:
-        """Client id."""
+        """The client id that is sent."""
         return self._client_id
 
     def get_client_secret_name(self) -> str:
@@ -255,7 +273,7 @@ class Oauth2Authenticator(AuthBase):
         return self._client_secret_name
 
     def get_client_secret(self) -> str:
-        """Client secret."""
+        """The client secret that is sent."""
         return self._client_secret
 
     def get_refresh_token_name(self) -> str:
@@ -263,7 +281,7 @@ class Oauth2Authenticator(AuthBase):
         return self._refresh_token_name
 
     def get_refresh_token(self) -> str | None:
-        """Refresh token, or None."""
+        """The refresh token that is sent, or None."""
         return self._refresh_token
 
     def get_access_token_name(self) -> str:
@@ -279,11 +297,11 @@ class Oauth2Authenticator(AuthBase):
         return self._scopes or []
 
     def get_refresh_request_body(self) -> Mapping[str, Any]:
-        """More values to send."""
+        """More values for the form of the token endpoint; none of the usual ones is replaced."""
         return self._refresh_request_body or {}
 
     def get_refresh_request_headers(self) -> Mapping[str, Any]:
-        """Headers to send."""
+        """Headers of the request to the token endpoint; empty for none."""
         return self._refresh_request_headers or {}
 
     def get_grant_type_name(self) -> str:
@@ -291,7 +309,7 @@ class Oauth2Authenticator(AuthBase):
         return self._grant_type_name
 
     def get_grant_type(self) -> str:
-        """Grant type."""
+        """The grant type that is sent, such as ``refresh_token``."""
         return self._grant_type
 
 

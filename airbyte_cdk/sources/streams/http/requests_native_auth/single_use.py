@@ -34,6 +34,8 @@ class SingleUseRefreshTokenOauth2Authenticator(Oauth2Authenticator):
         token_expiry_date_format: As for `Oauth2Authenticator`; if given, the endpoint says a point in time.
         message_repository: Where the CONTROL message goes too, if that is asked for.
         emit_control_message_to_message_repository: Ask for that.
+
+    All other arguments are those of `Oauth2Authenticator`.
     """
 
     def __init__(

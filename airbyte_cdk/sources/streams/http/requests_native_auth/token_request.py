@@ -23,6 +23,7 @@ __all__ = ["TokenRefused", "provider_error", "request_token"]
 BUDGET = 300.0
 """Seconds after which an endpoint that does not answer, or cannot, is given up."""
 LONGEST_WAIT = 60.0
+"""Seconds; no wait between two attempts is longer, unless the endpoint asks for it."""
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and seconds without a byte of the answer."""
 
