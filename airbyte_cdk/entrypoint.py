@@ -378,8 +378,9 @@ def _write_all(entrypoint: AirbyteEntrypoint, parsed_args: argparse.Namespace) -
 
 
 def _busy() -> bool:
-    """Whether threads of the engine are still at work: the interpreter's end would wait for them, or abort on them."""
-    return any(thread.name.startswith("airbyte-") and thread.is_alive() for thread in threading.enumerate())
+    """Whether the interpreter's end would wait for a thread (which may hang), or abort on one of this library."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
+    return any(not thread.daemon or thread.name.startswith("airbyte-") for thread in others)
 
 
 def _end(code: int) -> None:

@@ -412,7 +412,7 @@ def test_a_second_signal_ends_it_at_once(files: Path) -> None:
         assert time.monotonic() - sent < 1
 
 
-def test_threads_of_the_engine_do_not_keep_a_failed_process_alive(files: Path) -> None:
+def test_threads_do_not_keep_a_failed_process_alive(files: Path) -> None:
     started = time.monotonic()
     done = run(files, "lingering", *READ)
     assert time.monotonic() - started < 20

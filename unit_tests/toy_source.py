@@ -149,7 +149,7 @@ class ToySource(Source):
                 whole = AirbyteGlobalState(stream_states=[])
                 yield AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(global_=whole))
             case "lingering":
-                threading.Thread(target=time.sleep, args=(60,), name="airbyte-reader-1").start()
+                threading.Thread(target=time.sleep, args=(60,), name="of a connector").start()
                 raise ValueError("boom")
             case "slow":
                 while True:

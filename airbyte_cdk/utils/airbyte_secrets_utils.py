@@ -23,12 +23,12 @@ or two letters would leave nothing readable."""
 ANY = "*"
 """Path component that stands for every element of an array, and for every key of a free-form object."""
 
-PASSING = 100
+TRANSIENT = 100
 """Secrets kept of those that others soon take the place of."""
 
 _lock = threading.Lock()
 _secrets: dict[str, None] = {}
-_passing: dict[str, None] = {}
+_transient: dict[str, None] = {}
 _pattern: re.Pattern[str] | None = None
 
 
@@ -98,20 +98,20 @@ def update_secrets(secrets: Iterable[Any]) -> None:
     """Forget the secrets known so far and keep these: texts, numbers, or whole objects, all of whose texts count."""
     with _lock:
         _secrets.clear()
-        _passing.clear()
+        _transient.clear()
         _remember(secrets, _secrets)
 
 
-def add_to_secrets(secret: Any, *, passing: bool = False) -> None:
+def add_to_secrets(secret: Any, *, transient: bool = False) -> None:
     """Keep one more secret.
 
     Args:
         secret: A text, a number, or a whole object, all of whose texts count.
-        passing: Another one will soon take its place, such as a token that was just fetched: only the latest
-            `PASSING` of these are kept.
+        transient: Another one will soon take its place, such as a token that was just fetched: only the latest
+            `TRANSIENT` of these are kept.
     """
     with _lock:
-        _remember([secret], _passing if passing else _secrets)
+        _remember([secret], _transient if transient else _secrets)
 
 
 def _remember(secrets: Iterable[Any], place: dict[str, None]) -> None:
@@ -120,9 +120,9 @@ def _remember(secrets: Iterable[Any], place: dict[str, None]) -> None:
         for text in _texts(secret):
             place.pop(text, None)
             place[text] = None
-    while len(_passing) > PASSING:
-        del _passing[next(iter(_passing))]
-    _pattern = _compile({**_secrets, **_passing})
+    while len(_transient) > TRANSIENT:
+        del _transient[next(iter(_transient))]
+    _pattern = _compile({**_secrets, **_transient})
 
 
 def _texts(secret: Any) -> Iterator[str]:

@@ -163,13 +163,13 @@ def test_any_config_can_be_searched(config: Any) -> None:
     assert isinstance(get_secrets(spec, config), list)
 
 
-def test_of_passing_secrets_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airbyte_cdk.utils.airbyte_secrets_utils.PASSING", 2)
+def test_of_transient_secrets_the_latest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airbyte_cdk.utils.airbyte_secrets_utils.TRANSIENT", 2)
     update_secrets(["lasting"])
     for token in ("token-1", "token-2", "token-1", "token-3", "lasting"):
-        add_to_secrets(token, passing=True)
+        add_to_secrets(token, transient=True)
     for token in ("token-1", "token-2", "token-3", "token-4", "token-5"):
-        add_to_secrets(token, passing=True)
+        add_to_secrets(token, transient=True)
     assert filter_secrets("token-3 token-4 token-5 lasting") == "token-3 **** **** ****"
     update_secrets([])
     assert filter_secrets("token-5 lasting") == "token-5 lasting"

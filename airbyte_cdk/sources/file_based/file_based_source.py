@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY = 100
 MAX_CONCURRENCY = 100
 INITIAL_N_PARTITIONS = 50
+CHECK_RETRY_SECONDS = 20
+"""How long `check` asks a storage again that gives nothing; a sync has more time, see `RetryPolicy`."""
 IDENTITIES_STREAM = FileIdentitiesStream.IDENTITIES_STREAM_NAME
 
 
@@ -155,7 +157,11 @@ class FileBasedSource(AbstractSource, ABC):
             raise config_error(f"The config cannot be used: {error}", error) from error
         if not streams:
             return False, "The config names no stream. Add at least one."
-        errors = [reason for stream in streams if (reason := self._check_stream(stream, logger))]
+        self.stream_reader.limit_retries(CHECK_RETRY_SECONDS)
+        try:
+            errors = [reason for stream in streams if (reason := self._check_stream(stream, logger))]
+        finally:
+            self.stream_reader.limit_retries(None)
         if len(errors) == 1:
             raise config_error(errors[0])
         if errors:

@@ -85,6 +85,12 @@ class AbstractFileBasedStreamReader(ABC):
     def release(self) -> None:  # noqa: B027  most keep nothing open
         """Let go of what is kept open between files. Called when a sync has ended; the reader can still be used."""
 
+    def limit_retries(self, seconds: float | None) -> None:  # noqa: B027  most do not retry by themselves
+        """Give a storage up that gave nothing for so many seconds; None for as long as usual.
+
+        Called with a short time before a `check`, for whose answer somebody waits.
+        """
+
     def filter_files_by_globs_and_start_date(
         self, files: Iterable[RemoteFile], globs: list[str]
     ) -> Iterable[RemoteFile]:

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
@@ -16,6 +17,7 @@ from airbyte_cdk.sources.file_based import raw_files
 from airbyte_cdk.sources.file_based.access.fsspec_access import FsspecAccess
 from airbyte_cdk.sources.file_based.access.handle import StorageHandle
 from airbyte_cdk.sources.file_based.access.parallel import merged
+from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy
 from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
 from airbyte_cdk.sources.file_based.access.storage_access import Listed, StorageAccess
 from airbyte_cdk.sources.file_based.archives import (
@@ -61,7 +63,8 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         super().__init__()
         self._filesystem = filesystem
         self._root = root
-        self._access: StorageAccess | None = None
+        self._access: RetryingAccess | None = None
+        self._patience: float | None = None
         self._connecting = Lock()
 
     @property
@@ -104,8 +107,19 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
                     self._filesystem, self._root = self.connect(self._config)
                 give = getattr(self._filesystem, "storage_access", None)
                 plain: StorageAccess = give(self._root) if give else FsspecAccess(self._filesystem, self._root)
-                self._access = RetryingAccess(plain, logger=logger)
+                self._access = RetryingAccess(plain, self._policy(), logger)
             return self._access
+
+    def _policy(self) -> RetryPolicy:
+        usual = RetryPolicy()
+        return usual if self._patience is None else replace(usual, seconds=min(usual.seconds, self._patience))
+
+    def limit_retries(self, seconds: float | None) -> None:
+        """Give the storage up after so many seconds without progress; None for as long as usual."""
+        with self._connecting:
+            self._patience = seconds
+            if self._access is not None:
+                self._access.policy = self._policy()
 
     # Listing -------------------------------------------------------------------------------------------------------
 

@@ -7,10 +7,8 @@ and fsspec's own. They are told apart by the names of their classes, so that non
 from __future__ import annotations
 
 import errno
-import socket
-import ssl
 
-from airbyte_cdk.sources.file_based.access.network import causes, is_passing
+from airbyte_cdk.sources.file_based.access.network import is_transient, network_failure, retry_after
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 
 _BY_NAME: dict[tuple[str, str], Trouble] = {
@@ -85,8 +83,10 @@ def failure_of(error: BaseException, uri: str | None) -> Failure:
     """
     status = _status(error)
     trouble, what = _known(error)
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
-        trouble, what = Trouble.CONFIG, "the certificate of the server cannot be verified"
+    if status is None and trouble in (None, Trouble.TEMPORARY):
+        network = network_failure(error, None, "its address")
+        if network is not None:
+            return network
     code = _code(error)
     if trouble is None and code in _THROTTLED | _RENEWABLE:
         trouble, what = Trouble.TEMPORARY, code
@@ -112,7 +112,7 @@ def _known(error: BaseException) -> tuple[Trouble | None, str]:
 
 
 def _of_status(status: int) -> Trouble:
-    if is_passing(status):
+    if is_transient(status):
         return Trouble.TEMPORARY
     known = {401: Trouble.CONFIG, 403: Trouble.CONFIG, 404: Trouble.MISSING, 410: Trouble.MISSING}
     return known.get(status, Trouble.CHANGED if status in (412, 416) else Trouble.OTHER)
@@ -125,10 +125,8 @@ def _of_builtin(error: BaseException) -> tuple[Trouble, str]:
     if isinstance(error, PermissionError):
         # its own text, where it has no errno, is that of a rule of this project or of the filesystem
         return Trouble.CONFIG, error.strerror or str(error) or name
-    if isinstance(error, socket.gaierror):
-        return Trouble.TEMPORARY, "the name of the server cannot be resolved"
-    if isinstance(error, TimeoutError | ConnectionError | EOFError | ssl.SSLError):
-        return Trouble.TEMPORARY, f"{name}: {error.strerror}" if isinstance(error, OSError) and error.strerror else name
+    if isinstance(error, EOFError):
+        return Trouble.TEMPORARY, name
     if isinstance(error, OSError):
         temporary = error.errno is None or error.errno in _TEMPORARY
         return Trouble.TEMPORARY if temporary else Trouble.OTHER, f"{name}: {error.strerror or 'no details'}"
@@ -163,6 +161,6 @@ def _status(error: BaseException) -> int | None:
 def _retry_after(error: BaseException) -> float | None:
     headers = getattr(error, "headers", None) or getattr(getattr(error, "response", None), "headers", None)
     try:
-        return float(headers["Retry-After"]) if headers else None
-    except (KeyError, TypeError, ValueError):
+        return retry_after(headers["Retry-After"]) if headers else None
+    except (KeyError, TypeError):
         return None

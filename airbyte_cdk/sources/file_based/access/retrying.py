@@ -36,9 +36,9 @@ has become slow."""
 
 _NEVER = Event()
 _AFTERWARDS = {
-    Trouble.TEMPORARY: " It was tried again until the time for that was up; the next sync may succeed.",
-    Trouble.MISSING: " Something was removed while it was listed; the next sync may succeed.",
-    Trouble.CHANGED: " Something was changed while it was listed; the next sync may succeed.",
+    Trouble.TEMPORARY: " It was tried again until the time for that was up; it may succeed later.",
+    Trouble.MISSING: " Something was removed while it was listed; it may succeed later.",
+    Trouble.CHANGED: " Something was changed while it was listed; it may succeed later.",
     Trouble.CONFIG: "",  # the reason says what is to be mended
     Trouble.OTHER: " The log has the details.",
 }

@@ -49,19 +49,19 @@ class AzureAccess(RestAccess):
         page_size: Blobs in a page of the listing; None for as many as the storage gives (5,000).
     """
 
-    _host_options = "`account_name` or `endpoint`"
+    _host_option = "`account_name` or `endpoint`"
 
     def __init__(self, options: AzureOptions, page_size: int | None = None) -> None:
         self._session = tuned(requests.Session())
         client = container_client(options, self._session)
         account = options.account_name or client.account_name
         title = f"Azure container {options.container} of the storage account {account}"
-        super().__init__(title, options.prefix, page_size)
+        # a SAS token is the query of the client's URL
+        self._url, _, self._sas = client.url.partition("?")
+        super().__init__(title, options.prefix, page_size, self._url)
         # no public method of the library gives an answer that is not parsed
         self._pipeline: Pipeline[HttpRequest, HttpResponse] = client._pipeline
         self._auth = options.credentials.auth_type
-        # a SAS token is the query of the client's URL
-        self._url, _, self._sas = client.url.partition("?")
 
     def info(self, uri: str) -> Listed:
         """As `StorageAccess.info`."""
@@ -130,7 +130,6 @@ class AzureAccess(RestAccess):
         )
         answer = self._pipeline.run(request, stream=True)
         response: requests.Response = answer.http_response.internal_response
-        self._answered = True
         if response.status_code not in (200, 206):
             raise StatusError(response, _code(response))
         return response

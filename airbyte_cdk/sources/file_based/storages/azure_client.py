@@ -98,7 +98,7 @@ class SecretTokens:
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """As `TokenCredential.get_token`."""
         token = self._credential.get_token(*scopes, **options)
-        add_to_secrets(token.token)
+        add_to_secrets(token.token, transient=True)
         return token
 
 

@@ -45,12 +45,12 @@ class GcsAccess(RestAccess):
     """
 
     def __init__(self, options: GcsOptions, page_size: int | None = None) -> None:
-        super().__init__(f"Google Cloud Storage bucket {options.bucket}", options.prefix, page_size)
-        self._bucket = options.bucket
+        url = options.endpoint or ENDPOINT
+        super().__init__(f"Google Cloud Storage bucket {options.bucket}", options.prefix, page_size, url)
         self._anonymous = options.credentials.auth_type == "anonymous"
         self._session = session(options.credentials)
         self._token: str | None = None
-        self._objects = f"{options.endpoint or ENDPOINT}/storage/v1/b/{quote(options.bucket, safe='')}/o"
+        self._objects = f"{url}/storage/v1/b/{quote(options.bucket, safe='')}/o"
 
     def info(self, uri: str) -> Listed:
         """As `StorageAccess.info`."""
@@ -105,7 +105,6 @@ class GcsAccess(RestAccess):
             )
         finally:
             self._keep_token_secret()
-        self._answered = True
         if response.status_code not in (200, 206):
             raise _status_error(response)
         return response
@@ -113,7 +112,7 @@ class GcsAccess(RestAccess):
     def _keep_token_secret(self) -> None:
         token = getattr(getattr(self._session, "credentials", None), "token", None)
         if token and token != self._token:
-            add_to_secrets(token)
+            add_to_secrets(token, transient=True)
             self._token = token
 
     def _refusal(self, error: StatusError, uri: str | None) -> Failure | None:

@@ -74,7 +74,6 @@ class HttpClient:
     def __init__(self, private: Mapping[str, str]) -> None:
         self._session = _Session(private)
         self._get_for_head: set[str] = set()
-        self._answered: set[str | None] = set()
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
         """The answer, of any status, before its body: that is to be read with `read`, and the answer closed."""
@@ -115,8 +114,8 @@ class HttpClient:
             return found
 
     def _send(self, method: str, url: str, headers: Mapping[str, str]) -> requests.Response:
-        with explained(url, self._answered):
-            response = self._session.request(
+        with explained(url):
+            return self._session.request(
                 method,
                 url,
                 headers=headers,
@@ -124,8 +123,6 @@ class HttpClient:
                 allow_redirects=True,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
             )
-        self._answered.update(urlsplit(str(answer.url)).hostname for answer in (*response.history, response))
-        return response
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import ssl
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TypeVar
@@ -15,10 +12,9 @@ import requests
 import urllib3
 
 from airbyte_cdk.sources.file_based.access.network import (
-    CONNECT_SECONDS,
-    READ_SECONDS,
     causes,
-    is_passing,
+    is_transient,
+    network_failure,
     retry_after,
 )
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Retried, Trouble
@@ -43,19 +39,14 @@ class HttpError(OSError):
 
 
 @contextmanager
-def explained(url: str, answered: Container[str | None] = ()) -> Iterator[None]:
-    """Turns what `requests` and `urllib3` raise into `HttpError`, whose text and causes have no secrets.
-
-    Args:
-        url: What is asked for.
-        answered: Hosts that have answered before: their names are right.
-    """
+def explained(url: str) -> Iterator[None]:
+    """Turns what `requests` and `urllib3` raise for a URL into `HttpError`, whose text and causes have no secrets."""
     try:
         yield
     except HttpError:
         raise
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-        raise HttpError(_no_answer(error, url, answered)) from None
+        raise HttpError(_no_answer(error, url)) from None
 
 
 def refused(response: requests.Response, url: str) -> HttpError:
@@ -64,7 +55,7 @@ def refused(response: requests.Response, url: str) -> HttpError:
     after = retry_after(response.headers.get("Retry-After"))
     name = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
     said = f"the server answered {status} {name}".rstrip() + f" for {shown(url)}"
-    if is_passing(status) or (status == 403 and after is not None):
+    if is_transient(status) or (status == 403 and after is not None):
         return HttpError(Failure(Trouble.TEMPORARY, said, after), status)
     if status in (401, 403):
         return HttpError(Failure(Trouble.CONFIG, f"{said}: check credentials, headers and the URL"), status)
@@ -99,11 +90,8 @@ def settled(request: Callable[[], T], retried: Retried) -> T:
     return result
 
 
-def _no_answer(error: BaseException, url: str, answered: Container[str | None]) -> Failure:
+def _no_answer(error: BaseException, url: str) -> Failure:
     """What it means that there is no answer, or only the beginning of one."""
-    request = getattr(error, "request", None)
-    parts = urlsplit(str(getattr(request, "url", None) or url))
-    host = parts.netloc.rpartition("@")[2]
     chain = list(causes(error))
 
     def caused_by(*kinds: type[BaseException]) -> bool:
@@ -111,30 +99,13 @@ def _no_answer(error: BaseException, url: str, answered: Container[str | None]) 
 
     if caused_by(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
         return Failure(Trouble.TEMPORARY, "the proxy that this machine's environment names gives no answer")
-    if caused_by(ssl.SSLCertVerificationError):
-        reason = next(cause.verify_message for cause in chain if isinstance(cause, ssl.SSLCertVerificationError))
-        return Failure(Trouble.CONFIG, f"the certificate of {host} is not accepted ({reason}): check the host")
-    if any("WRONG_VERSION_NUMBER" in str(cause) for cause in chain if isinstance(cause, ssl.SSLError)):
-        return Failure(Trouble.CONFIG, f"{host} does not speak TLS: check https:// and the port in the URL")
     if caused_by(requests.TooManyRedirects):
         return Failure(Trouble.CONFIG, f"{shown(url)} is redirected again and again: check the URL")
     wrong = requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema, requests.exceptions.InvalidURL
-    if caused_by(*wrong, UnicodeError):
+    if caused_by(*wrong):
         return Failure(Trouble.CONFIG, f"{shown(url)} cannot be asked for, or is redirected to what cannot")
-    if caused_by(requests.exceptions.InvalidHeader):
+    if caused_by(requests.exceptions.InvalidHeader, UnicodeError):
         return Failure(Trouble.CONFIG, "a header cannot be sent: check headers and credentials")
-    if caused_by(urllib3.exceptions.NameResolutionError):
-        unknown = any(isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME for cause in chain)
-        if unknown and parts.hostname not in answered:
-            return Failure(Trouble.CONFIG, f"there is no host named {host}: check the URL, and the network")
-        return Failure(Trouble.TEMPORARY, f"the name of the host {host} is not resolved at the moment")
-    timeout = requests.ConnectTimeout, urllib3.exceptions.ConnectTimeoutError
-    if caused_by(*timeout) and not caused_by(urllib3.exceptions.NewConnectionError):  # which is one, too
-        return Failure(Trouble.TEMPORARY, f"no connection to {host} within {CONNECT_SECONDS} seconds")
-    if caused_by(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-        return Failure(Trouble.TEMPORARY, f"{host} sent nothing for {READ_SECONDS} seconds")
-    if caused_by(*BROKEN):
-        number = next((cause.errno for cause in chain if isinstance(cause, OSError) and cause.errno), None)
-        why = f": {os.strerror(number)}" if number and not caused_by(ssl.SSLError) else ""
-        return Failure(Trouble.TEMPORARY, f"the connection to {host} failed or broke off{why}")
-    return Failure(Trouble.OTHER, f"{type(error).__name__} while asking for {shown(url)}")
+    return network_failure(error, urlsplit(url).netloc.rpartition("@")[2], "the URL", BROKEN) or Failure(
+        Trouble.OTHER, f"{type(error).__name__} while asking for {shown(url)}"
+    )

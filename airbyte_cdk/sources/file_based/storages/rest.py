@@ -6,11 +6,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from airbyte_cdk.sources.file_based.access.network import content_range
+from airbyte_cdk.sources.file_based.access.network import content_range, network_failure
 from airbyte_cdk.sources.file_based.access.ranges import read_joined
 from airbyte_cdk.sources.file_based.access.storage_access import (
     Content,
@@ -23,11 +24,11 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     read_exactly,
 )
 from airbyte_cdk.sources.file_based.storages.rest_failures import (
+    BROKEN,
     BrokenBody,
     ChangedError,
     NotThisStorage,
     StatusError,
-    network_failure,
     status_failure,
 )
 
@@ -115,16 +116,17 @@ class RestAccess(StorageAccess):
         title: As `StorageAccess.title`.
         prefix: Files whose uri does not begin with it are not listed.
         page_size: Files asked for in one page; None for as many as the storage gives.
+        url: Address of the storage.
     """
 
     flat = True
-    _host_options = "`endpoint`"
+    _host_option = "`endpoint`"
 
-    def __init__(self, title: str, prefix: str, page_size: int | None) -> None:
+    def __init__(self, title: str, prefix: str, page_size: int | None, url: str) -> None:
         self.title = title
         self._prefix = prefix
         self._page_size = page_size
-        self._answered = False
+        self._host = urlsplit(url).netloc
 
     @abstractmethod
     def _page(self, prefix: str, recursive: bool, marker: str | None) -> Page:
@@ -221,6 +223,6 @@ class RestAccess(StorageAccess):
             return Failure(Trouble.TEMPORARY, str(error))
         return (
             self._library_failure(error)
-            or network_failure(error, self._answered, self._host_options)
+            or network_failure(error, self._host, self._host_option, BROKEN)
             or Failure(Trouble.OTHER, f"an unexpected error ({type(error).__name__})")
         )

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import socket
-import ssl
-from http.client import HTTPException
-
 import requests
 import urllib3
 
-from airbyte_cdk.sources.file_based.access.network import causes, is_passing, retry_after
+from airbyte_cdk.sources.file_based.access.network import is_transient, retry_after
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 
 
@@ -55,35 +50,9 @@ def status_failure(error: StatusError) -> Failure:
         return Failure(Trouble.CHANGED, "the file was changed since it was listed")
     if error.status in (429, 503):
         return Failure(Trouble.TEMPORARY, f"the storage asks to slow down ({error.named})", error.retry_after)
-    if is_passing(error.status):
+    if is_transient(error.status):
         return Failure(Trouble.TEMPORARY, f"the storage has a fault at the moment ({error.named})", error.retry_after)
     return Failure(Trouble.OTHER, f"the storage refuses the request ({error.named})")
-
-
-def network_failure(error: BaseException, answered: bool, host_options: str) -> Failure | None:
-    """What an exception of the network means; None if it is none.
-
-    Args:
-        answered: Whether the server has answered before: then its name is right, and its resolution fails for now.
-        host_options: The options that the name of the server is made from.
-    """
-    chain = list(causes(error))
-    for cause in chain:
-        if isinstance(cause, socket.gaierror):
-            if cause.errno == socket.EAI_AGAIN or answered:
-                return Failure(Trouble.TEMPORARY, "the name of the server cannot be resolved at the moment")
-            return Failure(Trouble.CONFIG, f"there is no server of this name; correct {host_options}")
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Failure(Trouble.CONFIG, "the certificate of the server is not trusted; check `endpoint`")
-        if isinstance(cause, ssl.SSLError) and cause.reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
-            return Failure(Trouble.CONFIG, "the server does not speak https; begin `endpoint` with http://")
-    if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
-        return Failure(Trouble.TEMPORARY, "the server refuses connections; if it stays so, check `endpoint`")
-    if any(isinstance(cause, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for cause in chain):
-        return Failure(Trouble.TEMPORARY, "the server did not answer in time")
-    if any(isinstance(cause, BROKEN) or _is_of_the_network(cause) for cause in chain):
-        return Failure(Trouble.TEMPORARY, f"the connection broke ({type(chain[-1]).__name__})")
-    return None
 
 
 BROKEN = (
@@ -91,13 +60,5 @@ BROKEN = (
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
     urllib3.exceptions.HTTPError,
-    HTTPException,
-    ConnectionError,
-    ssl.SSLError,
 )
-"""What `requests`, and what is below it, raise for a connection that failed or broke off."""
-
-
-def _is_of_the_network(error: BaseException) -> bool:
-    unreachable = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EPIPE)
-    return isinstance(error, OSError) and error.errno in unreachable
+"""What `requests` and `urllib3` raise for a connection that failed or broke off."""

@@ -165,7 +165,7 @@ class S3Access(StorageAccess):
     def _submit(self, call: Callable[..., bytes], *args: Any) -> Future[bytes]:
         with self._lock:
             if self._threads is None:
-                self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
+                self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="airbyte-s3")
             return self._threads.submit(call, *args)
 
 

@@ -128,7 +128,7 @@ class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
         if self._role.external_id:
             asked["ExternalId"] = self._role.external_id
         assumed = sts.assume_role(**asked)["Credentials"]
-        add_to_secrets([assumed["SecretAccessKey"], assumed["SessionToken"]])
+        add_to_secrets([assumed["SecretAccessKey"], assumed["SessionToken"]], transient=True)
         return {
             "access_key": assumed["AccessKeyId"],
             "secret_key": assumed["SecretAccessKey"],

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from botocore import exceptions as boto
 from urllib3.exceptions import HTTPError
 
-from airbyte_cdk.sources.file_based.access.network import causes, is_passing, retry_after
+from airbyte_cdk.sources.file_based.access.network import is_transient, network_failure, retry_after
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 from airbyte_cdk.sources.file_based.storages.s3_listing import ListingError
 
@@ -35,12 +35,12 @@ _DENIED = {
     "UnauthorizedOperation", "InvalidPayer",
 }  # fmt: skip
 _MISSING = {"NoSuchKey", "NoSuchVersion", "NotFound"}
+_BROKEN = (boto.IncompleteReadError, boto.ResponseStreamingError, HTTPError)
 _NETWORK = (
     boto.HTTPClientError,
     boto.ConnectionError,
-    boto.IncompleteReadError,
     boto.MetadataRetrievalError,
-    HTTPError,
+    *_BROKEN,
     ConnectionError,
     TimeoutError,
     socket.gaierror,
@@ -94,15 +94,13 @@ class S3Failures:
             if error.operation_name == "AssumeRole":
                 return self._role_refused(error)
             return self._refused(error, uri)
-        if isinstance(error, boto.SSLError):
-            return self._no_tls(error)
         if isinstance(error, _NO_CREDENTIALS):
             return self._no_credentials(error)
         if isinstance(error, _NETWORK):
             return self._unreachable(error)
         if isinstance(error, boto.ParamValidationError):
             return self._no_parameter(error)
-        if isinstance(error, boto.BotoCoreError) and "egion" in type(error).__name__:
+        if isinstance(error, boto.InvalidRegionError | boto.NoRegionError | boto.UnknownRegionError):
             return Failure(Trouble.CONFIG, "the option `region_name` is no name of a region")
         return Failure(Trouble.OTHER, f"{type(error).__name__}: {error}")
 
@@ -115,7 +113,7 @@ class S3Failures:
             if self._renewed:
                 return Failure(Trouble.TEMPORARY, "the session has expired and is being renewed")
             return Failure(Trouble.CONFIG, f"the session has expired: {token} must be renewed")
-        if code in _BUSY or is_passing(status):
+        if code in _BUSY or is_transient(status):
             reason = f"the storage is busy or out of order ({status if code == str(status) else f'{status} {code}'})"
             return Failure(Trouble.TEMPORARY, reason, retry_after(headers.get("retry-after")))
         if code in _REGION or status in (301, 302, 307, 308):
@@ -169,7 +167,7 @@ class S3Failures:
     def _no_parameter(self, error: boto.ParamValidationError) -> Failure:
         """What botocore itself refuses to send."""
         text = str(error)
-        if "ucket" in text:
+        if "bucket" in text.lower():
             return self._no_bucket("is no name that a bucket can have")
         for parameter, option in (("RoleArn", "role_arn"), ("ExternalId", "external_id")):
             if parameter in text:
@@ -209,38 +207,14 @@ class S3Failures:
             )
         return Failure(Trouble.CONFIG, f"the AWS credentials of this machine cannot be used: {error}")
 
-    def _no_tls(self, error: BaseException) -> Failure:
-        text = str(error)
-        if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text:
-            return Failure(
-                Trouble.CONFIG, f"{self._host()} does not speak https: write http:// in the option `endpoint`"
-            )
-        if "CERTIFICATE_VERIFY_FAILED" in text or "certificate" in text.lower():
-            return Failure(
-                Trouble.CONFIG,
-                f"the certificate of {self._host()} is not trusted: correct the option `endpoint`, or let this machine "
-                "trust it (environment variable AWS_CA_BUNDLE)",
-            )
-        return Failure(Trouble.TEMPORARY, f"the encrypted connection to {self._host()} failed")
-
     def _unreachable(self, error: BaseException) -> Failure:
-        option = "endpoint" if self._options.endpoint else "region_name"
-        if any(isinstance(c, socket.gaierror) or type(c).__name__ == "NameResolutionError" for c in causes(error)):
-            return Failure(
-                Trouble.TEMPORARY, f"the name {self._host()} cannot be resolved (the option `{option}`, or the network)"
-            )
         if isinstance(error, boto.ProxyConnectionError):
             return Failure(Trouble.TEMPORARY, "the proxy of this machine (HTTPS_PROXY) cannot be reached")
-        if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError):
-            return Failure(
-                Trouble.TEMPORARY, f"{self._host()} cannot be reached (the option `{option}`, or the network)"
-            )
-        if isinstance(error, boto.IncompleteReadError | boto.ResponseStreamingError | HTTPError):
-            return Failure(Trouble.TEMPORARY, "the connection broke in the middle of the content")
-        return Failure(Trouble.TEMPORARY, f"the connection failed ({type(error).__name__})")
-
-    def _host(self) -> str:
-        return (urlsplit(self._options.endpoint).netloc if self._options.endpoint else "") or "the server of AWS"
+        endpoint = self._options.endpoint
+        host = urlsplit(endpoint).netloc if endpoint else None
+        return network_failure(error, host, "`endpoint`" if endpoint else "`region_name`", _BROKEN) or Failure(
+            Trouble.TEMPORARY, f"the connection failed ({type(error).__name__})"
+        )
 
     def _credential_names(self) -> tuple[str, str, str]:
         """What to call the access key, its secret and its token."""

@@ -10,6 +10,7 @@ from threading import Condition, Lock, Timer
 
 import paramiko
 
+from airbyte_cdk.sources.file_based.access.network import network_failure
 from airbyte_cdk.sources.file_based.access.storage_access import Trouble
 from airbyte_cdk.sources.file_based.storages.sftp_errors import ConnectionLost, SftpError
 from airbyte_cdk.sources.file_based.storages.sftp_keys import ALGORITHMS, KnownKey, fingerprint
@@ -195,15 +196,12 @@ def _transport(login: Login) -> paramiko.Transport:
     where = f"{login.host}:{login.port}"
     try:
         connection = socket.create_connection((login.host, login.port), timeout=CONNECT_SECONDS)
-    except (socket.gaierror, UnicodeError) as error:
-        raise SftpError(Trouble.TEMPORARY, f"no address is found for the name {login.host} (option `host`)") from error
-    except ConnectionRefusedError as error:
-        raise SftpError(
-            Trouble.TEMPORARY, f"nothing answers at {where}: the connection is refused (options `host`, `port`)"
-        ) from error
+    except UnicodeError as error:
+        raise SftpError(Trouble.CONFIG, f"{login.host} is not a name of a host; correct `host`") from error
     except OSError as error:
-        why = "it does not answer" if isinstance(error, TimeoutError) else error.strerror or "it cannot be reached"
-        raise SftpError(Trouble.TEMPORARY, f"no connection to {where}: {why} (options `host`, `port`)") from error
+        failure = network_failure(error, where, "`host` or `port`")
+        reason = failure.reason if failure else f"there is no connection to {where} ({error.strerror})"
+        raise SftpError(Trouble.TEMPORARY, reason) from error
     # many small requests: each must go out at once
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

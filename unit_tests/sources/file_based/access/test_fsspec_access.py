@@ -375,7 +375,8 @@ def test_failures_of_all_families_are_understood(error: Exception, trouble: Trou
 def test_the_wait_that_a_server_asks_for_is_known() -> None:
     access = FsspecAccess(fsspec.filesystem("memory"), "/")
     assert access.failure(http_error(429, {"Retry-After": "7"}), "a").retry_after == 7
-    assert access.failure(http_error(429, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}), "a").retry_after is None
+    assert access.failure(http_error(429, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}), "a").retry_after == 0
+    assert access.failure(http_error(429, {"Retry-After": "soon"}), "a").retry_after is None
 
 
 def test_a_filesystem_that_threads_cannot_share_is_used_by_one_at_a_time() -> None:

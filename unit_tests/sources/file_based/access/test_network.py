@@ -1,10 +1,22 @@
+import errno
 import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http.client import RemoteDisconnected
 
 import pytest
 
-from airbyte_cdk.sources.file_based.access.network import causes, content_range, is_passing, retry_after
+from airbyte_cdk.sources.file_based.access.network import (
+    causes,
+    content_range,
+    is_transient,
+    network_failure,
+    retry_after,
+)
+from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
+
+HOST = "storage.example.com:9000"
 
 
 class Wrapping(Exception):
@@ -52,7 +64,7 @@ def test_retry_after_is_seconds_or_a_time():
 
 
 def test_some_statuses_tell_of_what_passes():
-    assert [status for status in range(200, 512) if is_passing(status)] == [
+    assert [status for status in range(200, 512) if is_transient(status)] == [
         408, 425, 429, 500, 502, 503, 504, *range(506, 512),
     ]  # fmt: skip
 
@@ -70,3 +82,50 @@ def test_some_statuses_tell_of_what_passes():
 )
 def test_the_places_of_a_part_are_told(text, parts):
     assert content_range(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("error", "trouble", "reason"),
+    [
+        (
+            INNER,
+            Trouble.TEMPORARY,
+            "the name storage.example.com cannot be resolved; if it stays so, correct `endpoint`",
+        ),
+        (
+            ConnectionRefusedError(),
+            Trouble.TEMPORARY,
+            f"{HOST} refuses connections; if it stays so, correct `endpoint`",
+        ),
+        (TimeoutError(), Trouble.TEMPORARY, f"{HOST} did not answer in time"),
+        (RemoteDisconnected(), Trouble.TEMPORARY, f"the connection to {HOST} broke off (RemoteDisconnected)"),
+        (OSError(errno.EHOSTUNREACH, ""), Trouble.TEMPORARY, f"the connection to {HOST} broke off (No route to host)"),
+        (EOFError(), Trouble.TEMPORARY, f"the connection to {HOST} broke off (EOFError)"),
+        (
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"),
+            Trouble.CONFIG,
+            f"{HOST} does not speak TLS; write http:// in `endpoint`, or another port",
+        ),
+        (
+            ssl.SSLCertVerificationError("no"),
+            Trouble.CONFIG,
+            f"the certificate of {HOST} is not trusted (it cannot be verified); check `endpoint`",
+        ),
+    ],
+)
+def test_no_answer_is_told_alike_for_all_libraries(error, trouble, reason):
+    for wrapped in (error, Wrapping(Wrapping(reason=error)), Wrapping(kwargs={"error": error})):
+        assert network_failure(wrapped, HOST, "`endpoint`", (EOFError,)) == Failure(trouble, reason)
+
+
+def test_another_server_than_the_storage_is_named():
+    asked = Wrapping(INNER, request=Wrapping(url="https://user:secret@login.example.com/token?sig=secret"))
+    failure = network_failure(asked, HOST, "`endpoint`")
+    assert failure == Failure(Trouble.TEMPORARY, "the name login.example.com cannot be resolved")
+    asked.request.url = f"https://bucket.{HOST}/a"
+    assert network_failure(asked, HOST, "`endpoint`").reason.endswith("correct `endpoint`")
+
+
+def test_what_is_not_of_the_network_is_left_alone():
+    assert network_failure(ValueError(), HOST, "`endpoint`") is None
+    assert network_failure(OSError(errno.ENOSPC, ""), HOST, "`endpoint`") is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import logging
-import socket
 import ssl
 import threading
 import traceback
@@ -226,7 +225,7 @@ def test_silence_is_temporary(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> 
         for _ in range(2):
             silence = failure(access(url), url)
             assert silence.trouble is Trouble.TEMPORARY
-            assert "sent nothing for" in silence.reason
+            assert "did not answer in time" in silence.reason
 
 
 def answering(answer: Answer, others: Answer | None = None) -> WebServer:
@@ -274,19 +273,10 @@ def test_retry_after_as_a_date() -> None:
     assert 90 < after <= 100
 
 
-def unresolved(host: str) -> tuple[Trouble, str]:
-    """What is expected for a host without address, by what this machine's resolver says about it."""
-    with pytest.raises(socket.gaierror) as raised:
-        socket.getaddrinfo(host, 80)
-    if raised.value.errno == socket.EAI_NONAME:
-        return Trouble.CONFIG, f"there is no host named {host}"
-    return Trouble.TEMPORARY, f"the name of the host {host} is not resolved at the moment"
-
-
 def test_no_answer() -> None:
     cases = {
-        "http://no-such-host.invalid/a": unresolved("no-such-host.invalid"),
-        "http://127.0.0.1:9/a": (Trouble.TEMPORARY, "Connection refused"),
+        "http://no-such-host.invalid/a": (Trouble.TEMPORARY, "the name no-such-host.invalid cannot be resolved"),
+        "http://127.0.0.1:9/a": (Trouble.TEMPORARY, "127.0.0.1:9 refuses connections; if it stays so, correct the URL"),
     }
     for url, (trouble, reason) in cases.items():
         for told in (failure(access(f"{url}?sig={SECRET}"), url), failure(access(f"{url}?sig={SECRET}"))):
@@ -296,7 +286,7 @@ def test_no_answer() -> None:
         url = f"https://127.0.0.1:{server.port}/a"
         told = failure(access(f"{url}?sig={SECRET}"), url)
         assert told.trouble is Trouble.CONFIG
-        assert "does not speak TLS: check https://" in told.reason
+        assert "does not speak TLS; write http:// in the URL" in told.reason
     with answering(Answer(302, headers={"Location": f"/a?sig={SECRET}"})) as server:
         told = failure(access(f"{server.url}/a"), f"{server.url}/a")
         assert told.trouble is Trouble.CONFIG
@@ -348,7 +338,9 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path, monkeypatch: pyte
         url = f"https://localhost:{server.server_port}/a"
         told = failure(access(url), url)
         assert told.trouble is Trouble.CONFIG
-        assert f"the certificate of localhost:{server.server_port} is not accepted" in told.reason
+        assert (
+            f"the certificate of localhost:{server.server_port} is not trusted (self-signed certificate)" in told.reason
+        )
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         assert contents(access(url), url) == b"data"
     finally:
@@ -506,9 +498,9 @@ def test_passwords_of_netrc_are_not_used(tmp_path: Path, monkeypatch: pytest.Mon
         assert "authorization" not in server.asked[0].headers
 
 
-def test_a_name_that_was_right_before_is_looked_up_again() -> None:
+def test_an_explained_error_holds_no_secret() -> None:
     url = f"http://no-such-host.invalid/a?sig={SECRET}"
-    with pytest.raises(http_errors.HttpError) as raised, http_errors.explained(url, {"no-such-host.invalid"}):
+    with pytest.raises(http_errors.HttpError) as raised, http_errors.explained(url):
         requests.get(url, timeout=5)
     assert raised.value.failure.trouble is Trouble.TEMPORARY
     assert SECRET not in "".join(traceback.format_exception(raised.value))

@@ -311,17 +311,14 @@ def test_a_server_that_is_not_there(store: Store) -> None:
     assert "`endpoint`" in failure.reason
 
 
-def test_a_name_that_does_not_exist_is_a_matter_of_the_config_until_it_has_answered(store: Store) -> None:
+def test_a_name_that_does_not_exist(store: Store) -> None:
     access = store.access(endpoint="http://nobody-is-here.invalid")
     with pytest.raises(Exception) as caught:  # noqa: PT011
         list(access.files(""))
     failure = access.failure(caught.value)
-    assert failure.trouble is Trouble.CONFIG
+    assert failure.trouble is Trouble.TEMPORARY
+    assert "nobody-is-here.invalid cannot be resolved" in failure.reason
     assert "`endpoint`" in failure.reason
-    store.put("a.csv", b"x")
-    answered = store.access()
-    list(answered.files(""))
-    assert answered.failure(caught.value).trouble is Trouble.TEMPORARY
 
 
 def test_something_else_that_answers_is_told(store: Store, nginx: Any) -> None:

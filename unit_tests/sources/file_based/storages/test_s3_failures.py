@@ -70,7 +70,7 @@ def failure_of(access, call):
             Trouble.TEMPORARY,
             "no-such-host.invalid cannot be resolved.*`endp",
         ),
-        ({"endpoint": "http://127.0.0.1:9"}, Trouble.TEMPORARY, "127.0.0.1:9 cannot be reached.*`endpoint`"),
+        ({"endpoint": "http://127.0.0.1:9"}, Trouble.TEMPORARY, "127.0.0.1:9 refuses connections.*`endpoint`"),
     ],
 )
 def test_options_that_are_wrong(seaweed, overrides, trouble, reason):
@@ -113,7 +113,7 @@ def test_an_endpoint_that_does_not_speak_https(seaweed):
     failure = failure_of(access_of(seaweed.provider("s3-failures", endpoint=endpoint)), listing)
 
     assert failure.trouble is Trouble.CONFIG
-    assert "write http:// in the option `endpoint`" in failure.reason
+    assert "write http:// in `endpoint`" in failure.reason
 
 
 def test_an_endpoint_that_is_no_s3(nginx):

@@ -179,13 +179,13 @@ def test_without_a_host_key_one_warning_shows_it(
 def test_nothing_at_the_port(sftp_server: Sftp, folder: str) -> None:
     found = refusal(sftp_server.provider(folder, port=free_port()))
     assert found.trouble is Trouble.TEMPORARY
-    assert "connection is refused (options `host`, `port`)" in found.reason
+    assert "refuses connections; if it stays so, correct `host` or `port`" in found.reason
 
 
 def test_no_such_host(sftp_server: Sftp, folder: str) -> None:
     found = refusal(sftp_server.provider(folder, host="no-such-host.invalid"))
     assert found.trouble is Trouble.TEMPORARY
-    assert "no-such-host.invalid (option `host`)" in found.reason
+    assert "the name no-such-host.invalid cannot be resolved; if it stays so, correct `host`" in found.reason
 
 
 @pytest.fixture

@@ -174,7 +174,7 @@ class Oauth2Authenticator(AuthBase):
         body, params = self.build_refresh_request_body(), self.build_refresh_request_query_params()
         values = {**(params or {}), **body}
         add_to_secrets(values.get(self.get_client_secret_name()))
-        add_to_secrets(values.get(self.get_refresh_token_name()), passing=True)
+        add_to_secrets(values.get(self.get_refresh_token_name()), transient=True)
         answer = request_token(
             endpoint,
             body=body,
@@ -186,10 +186,10 @@ class Oauth2Authenticator(AuthBase):
         token = find(answer, name, required=True)
         if not token or not isinstance(token, str):
             raise _config_error(f"The answer of the token endpoint has no {name}.{provider_error(answer)}")
-        add_to_secrets(token, passing=True)
+        add_to_secrets(token, transient=True)
         refresh_token = find(answer, self.get_refresh_token_name())
         if refresh_token:
-            add_to_secrets(refresh_token, passing=True)
+            add_to_secrets(refresh_token, transient=True)
         expiry = expires_at(
             find(answer, self.get_expires_in_name()),
             self.get_token_expiry_date(),

@@ -265,7 +265,7 @@ def test_threads_that_need_a_token_at_once_fetch_it_once(server: AnsweringServer
 def test_tokens_are_masked_in_logs_and_not_kept_for_ever(
     server: AnsweringServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(airbyte_secrets_utils, "PASSING", 4)
+    monkeypatch.setattr(airbyte_secrets_utils, "TRANSIENT", 4)
     server.answers = [(200, {"access_token": f"atoken-{n}-end", "expires_in": -1}) for n in range(9)]
     authenticator = oauth(server)
     tokens = [authenticator.get_access_token() for _ in range(9)]
