@@ -1,4 +1,4 @@
-"""Import paths of earlier releases that are no modules here.
+"""Import paths of earlier releases that are not modules here.
 
 One table says where their content lives now; a finder in front of all others serves them, so that there is no tree of
 files that only import. An old module is the very module that holds its content now (patching a name in one patches

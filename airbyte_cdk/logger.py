@@ -29,7 +29,7 @@ class AirbyteLogFormatter(logging.Formatter):
 
     Records of level INFO and above become LOG messages whose text includes the traceback. Debug records become LOG
     messages with their extra fields appended if the platform asked for them (``LOG_LEVEL=debug``), else lines of the
-    form ``{"type": "DEBUG", "message": ..., "data": {...}}``, which are no protocol messages.
+    form ``{"type": "DEBUG", "message": ..., "data": {...}}``, which are not protocol messages.
     """
 
     level_mapping: ClassVar[dict[int, Level]] = {

@@ -327,12 +327,6 @@ def _direct(lines: bytes) -> None:
     sys.stdout.flush()
 
 
-def flush() -> None:
-    """Write all that waits."""
-    if _active is not None:
-        _active.flush()
-
-
 def terminal() -> TextIO | None:
     """The process's standard error if a person may watch it (it is a terminal), else None."""
     stream = _stderr if _stderr is not None else sys.stderr

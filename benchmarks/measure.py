@@ -66,7 +66,7 @@ def measure(command: Sequence[str | Path], env: Mapping[str, str] | None = None,
 
 
 def last_error(command: Sequence[str | Path], env: Mapping[str, str] | None) -> str:
-    """The error messages on standard output of another run of a failed command, for the person who has to mend it."""
+    """The error messages on standard output of another run of a failed command, for the person who has to fix it."""
     output = subprocess.run(command, env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, check=False).stdout
     lines = [line for line in output.splitlines() if b'"ERROR"' in line[:400] or not line.startswith(b"{")]
     return b"\n".join(lines[-5:]).decode(errors="replace")[-4000:]

@@ -254,7 +254,7 @@ def test_a_state_without_a_stream_is_refused(files: Path) -> None:
     [
         ({"s": {"n": 1}}, "holds an object"),
         ([{"type": "STREAM"}], "item 1 has neither"),
-        ([{"type": "LEGACY", "data": {}}, {"type": "NO"}], "item 2 is no STATE"),
+        ([{"type": "LEGACY", "data": {}}, {"type": "NO"}], "item 2 is not a STATE"),
     ],
 )
 def test_a_state_that_cannot_be_used_is_a_config_error(files: Path, content: Any, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Import paths of earlier releases that are no modules here."""
+"""Import paths of earlier releases that are not modules here."""
 
 from __future__ import annotations
 

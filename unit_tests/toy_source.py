@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from airbyte_cdk import output
 from airbyte_cdk.entrypoint import launch
 from airbyte_cdk.interrupts import Interrupted, check_interrupted
 from airbyte_cdk.models import (
@@ -120,7 +119,7 @@ class ToySource(Source):
             case "exit":
                 sys.exit(7)
             case "sleep":
-                output.flush()
+                sys.stdout.flush()
                 time.sleep(60)
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 

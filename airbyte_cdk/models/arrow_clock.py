@@ -56,11 +56,11 @@ def timestamps(array: pa.TimestampArray) -> list[Part]:
 def times(array: pa.Array) -> list[Part]:
     """``05:00:00``, from time32 or time64, with the fraction as a part of its own; nanoseconds are cut off.
 
-    Raises ValueError for a time that no clock shows.
+    Raises ValueError for a time outside of a day.
     """
     ticks = array.view(pa.int64()) if pa.types.is_time64(array.type) else pc.cast(array.view(pa.int32()), pa.int64())
     seconds, rest = _seconds(ticks, array.type.unit)
-    _check_range(seconds, 0, 86_399, "a time of day that no clock shows")
+    _check_range(seconds, 0, 86_399, "a time of day outside 00:00 to 24:00")
     clock = pc.cast(pc.cast(seconds, pa.int32()).view(pa.time32("s")), _TEXT)
     return [clock, *_fraction(rest, array.type.unit, nanoseconds=False)]
 

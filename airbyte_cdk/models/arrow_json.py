@@ -400,7 +400,7 @@ def _maps(array: pa.MapArray, before: str, after: str, spell_nan: bool) -> list[
 
 
 def _keys(array: pa.Array) -> pa.StringArray:
-    """Map keys as JSON strings, as Python's json module prints keys that are no text."""
+    """Map keys as JSON strings, as Python's json module prints keys that are not text."""
     array = plain(array)
     kind, types = array.type, pa.types
     if types.is_dictionary(kind):

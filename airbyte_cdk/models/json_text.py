@@ -49,13 +49,13 @@ def tell_slow(what: str) -> None:
     if not _told:
         _told = True
         logging.getLogger("airbyte").warning(
-            f"{what} has integers of more than 64 bits, keys that are no text, or the like: it is printed by a slower "
+            f"{what} has integers of more than 64 bits, keys that are not text, or the like: it is printed by a slower "
             "JSON encoder, as are others like it."
         )
 
 
 def slow_dumps(value: Any) -> bytes:
-    """What orjson would print, also for integers of more than 64 bits, keys that are no text, and lone surrogates.
+    """What orjson would print, also for integers of more than 64 bits, keys that are not text, and lone surrogates.
 
     Keys are printed as the json module does (``null``, ``true``, digits). NaN and infinities become null; datetimes,
     UUIDs, enums and dataclasses take their text.

@@ -60,7 +60,7 @@ READERS = 8
 
 
 def _failure_type(errors: list[BaseException], failures: int) -> FailureType:
-    """A transient_error if all that failed may pass by itself, so that a platform tries again; else a config_error."""
+    """A transient_error if all that failed may succeed later, so that a platform tries again; else a config_error."""
     transient = [error for error in errors if getattr(error, "failure_type", None) is FailureType.transient_error]
     return FailureType.transient_error if len(transient) == failures else FailureType.config_error
 

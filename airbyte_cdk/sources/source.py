@@ -30,7 +30,7 @@ class ExperimentalClassWarning(DeprecationWarning):
 
 
 class InvalidStateError(AirbyteTracedException, ValueError):
-    """The given state cannot be used; a config error, for only whoever gave it can mend it."""
+    """The given state cannot be used; a config error, for only whoever gave it can fix it."""
 
     def __init__(self, path: str, reason: str) -> None:
         text = f"The state in {path} cannot be used: {reason}. Give a JSON list of STATE messages, or reset the state."
@@ -92,7 +92,7 @@ class Source(
             try:
                 state = AirbyteStateMessageSerializer.load(item)
             except ValidationError as error:
-                raise InvalidStateError(state_path, f"item {number} is no STATE message ({error})") from None
+                raise InvalidStateError(state_path, f"item {number} is not a STATE message ({error})") from None
             if state.stream is None and state.global_ is None and state.data is None:
                 raise InvalidStateError(state_path, f"item {number} has neither stream nor global nor data")
             states.append(state)

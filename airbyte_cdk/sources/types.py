@@ -96,7 +96,7 @@ class StreamSlice(Mapping[str, Any]):
     """One part of a stream: which part of the data (`partition`), and which stretch of it (`cursor_slice`).
 
     As a mapping it holds the keys of both. It cannot be changed, is equal to a mapping of the same items, and can be
-    hashed. What is in `extra_fields` goes along and is no part of that.
+    hashed. What is in `extra_fields` goes along and is not a part of that.
 
     >>> january = StreamSlice(partition={"shop": 7}, cursor_slice={"from": "2026-01-01"})
     >>> january["shop"], january.cursor_slice, january == {"shop": 7, "from": "2026-01-01"}

@@ -59,7 +59,7 @@ class EntrypointOutput:
     """The messages of one command.
 
     Args:
-        messages: Output lines. A line that is no protocol message counts as an INFO log.
+        messages: Output lines. A line that is not a protocol message counts as an INFO log.
         uncaught_exception: What ended the command; it becomes a last TRACE ERROR message.
     """
 
@@ -129,7 +129,7 @@ class EntrypointOutput:
 
     @property
     def logs(self) -> list[AirbyteMessage]:
-        """LOG messages, and lines that are no protocol messages."""
+        """LOG messages, and lines that are not protocol messages."""
         return self.get_message_by_types([Type.LOG])
 
     @property

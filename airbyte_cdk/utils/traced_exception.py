@@ -35,7 +35,7 @@ class AirbyteTracedException(Exception):
     Args:
         internal_message: For developers: what happened.
         message: For the user: what to do. None means a generic sentence.
-        failure_type: ``config_error`` if the user can mend it, ``transient_error`` if trying again may help,
+        failure_type: ``config_error`` if the user can fix it, ``transient_error`` if trying again may help,
             ``system_error`` (a bug, or unknown) by default.
         exception: The error behind it, whose stack trace is shown.
         stream_descriptor: The stream concerned; wins over the one given to `as_airbyte_message`.
@@ -85,7 +85,7 @@ class AirbyteTracedException(Exception):
         )
 
     def as_connection_status_message(self) -> AirbyteMessage | None:
-        """CONNECTION_STATUS FAILED with the user message (secrets masked), or None if it is no config error."""
+        """CONNECTION_STATUS FAILED with the user message (secrets masked), or None if it is not a config error."""
         if self.failure_type != FailureType.config_error:
             return None
         message = None if self.message is None else filter_secrets(self.message)

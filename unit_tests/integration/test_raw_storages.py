@@ -11,8 +11,8 @@ import pytest
 
 from airbyte_cdk.cli.source_files.source import SourceFiles
 from airbyte_cdk.models import AirbyteStateMessageSerializer, ConfiguredAirbyteCatalogSerializer
-from airbyte_cdk.sources.file_based import raw_files
 from airbyte_cdk.sources.file_based.access.download import PART_BYTES, PARTS_FROM
+from airbyte_cdk.sources.file_based.schema_helpers import file_transfer_schema
 from airbyte_cdk.sources.utils.files_directory import AIRBYTE_STAGING_DIRECTORY
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, read
 from servers.fault_proxy import FaultProxy, close_body, reset_body, status
@@ -29,7 +29,7 @@ def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def sync(provider: dict[str, Any], state: Any = None, *, fails: bool = False) -> EntrypointOutput:
-    stream = {"name": "s", "json_schema": dict(raw_files.SCHEMA), "supported_sync_modes": ["incremental"]}
+    stream = {"name": "s", "json_schema": dict(file_transfer_schema), "supported_sync_modes": ["incremental"]}
     catalog = ConfiguredAirbyteCatalogSerializer.load(
         {"streams": [{"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append"}]}
     )

@@ -73,7 +73,7 @@ class FolderReader(AbstractFileBasedStreamReader):
         """The files that match."""
         folder = Path(self.config.folder)
         if not folder.is_dir():
-            raise CustomFileBasedException(f"{folder} is no folder", failure_type=FailureType.config_error)
+            raise CustomFileBasedException(f"{folder} is not a folder", failure_type=FailureType.config_error)
         files = (self._file(path, folder) for path in sorted(folder.rglob("*")) if path.is_file())
         yield from self.filter_files_by_globs_and_start_date(files, globs)
 

@@ -19,8 +19,6 @@ class SourceFilesSpec(AbstractFileBasedSpec):
     """Where the files are, and which streams they make."""
 
     class Config:
-        """Schema extras."""
-
         title = "Files"
 
     provider: Provider = Field(

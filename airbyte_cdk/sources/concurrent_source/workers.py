@@ -35,11 +35,11 @@ Announce: TypeAlias = "Callable[[Mapping[str, Any]], AirbyteMessage]"
 
 _ATOMS = frozenset((str, int, float, bool, type(None)))
 GROUP_ROWS = 1000
-"""Single records are gathered until they are so many,"""
+"""Most single records that are gathered into one batch."""
 GROUP_SECONDS = 0.1
-"""or one comes so long after the first,"""
+"""A batch of single records is sent on when its first one is so old and another one comes."""
 GROUP_BYTES = 1 << 20
-"""or their JSON text is longer than that."""
+"""A batch of single records is sent on when their JSON text is longer than this."""
 
 
 @dataclass(slots=True)

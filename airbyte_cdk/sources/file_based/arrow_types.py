@@ -1,7 +1,7 @@
 """Arrow types at the edge: what discovery declares for them, and batches that the wire can print as they are.
 
-The forms are those of section 5.6 of the specification of file-based sources: binary columns are UTF-8 text, decimals
-are text unless floats are asked for, and temporal values are ISO text (printed by `airbyte_cdk.models.wire`).
+The forms are those that existing connections have in their tables: binary columns are UTF-8 text, decimals are text
+unless floats are asked for, and temporal values are ISO text (printed by `airbyte_cdk.models.wire`).
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def check_times(array: pa.Array) -> None:
     bounds = pc.min_max(plain)
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
     if low is not None and (low < 0 or high >= _PER_DAY[array.type.unit]):
-        raise Unprintable("a time of day that no clock shows")
+        raise Unprintable("a time of day outside 00:00 to 24:00")
 
 
 def _takeable(column: pa.Array) -> pa.Array:

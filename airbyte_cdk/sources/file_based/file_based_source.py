@@ -67,7 +67,7 @@ IDENTITIES_STREAM = FileIdentitiesStream.IDENTITIES_STREAM_NAME
 
 
 def config_error(message: str, cause: Exception | None = None) -> AirbyteTracedException:
-    """An error that the user can mend, with one text for user and log."""
+    """An error that the user can fix, with one text for user and log."""
     return AirbyteTracedException(
         internal_message=message,
         message=message,

@@ -28,7 +28,7 @@ from airbyte_cdk.sources.file_based.file_history import format_time
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, brings_own_records
 from airbyte_cdk.sources.file_based.policy_gate import PolicyGate, is_built_in, report_dropped, stopped
 from airbyte_cdk.sources.file_based.rejects import Rejects
-from airbyte_cdk.sources.file_based.schema_helpers import fill_nulls, nonconforming_column
+from airbyte_cdk.sources.file_based.schema_helpers import file_transfer_schema, fill_nulls, nonconforming_column
 from airbyte_cdk.sources.file_based.schema_validation_policies import EmitRecordPolicy
 from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams.batch_message import BatchMessage, batches_wanted
@@ -280,7 +280,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     @cached_property
     def _json_schema(self) -> JsonSchema:
         if self.use_file_transfer:
-            return raw_files.SCHEMA
+            return file_transfer_schema
         metadata = {column: {"type": "string"} for column in self.airbyte_columns}
         return {"type": "object", "properties": {**metadata, **discovery.properties(self)}}
 

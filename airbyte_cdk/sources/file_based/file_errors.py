@@ -77,7 +77,7 @@ class FileErrors:
         if self._bad:
             parts.append(
                 f"{len(self._bad)} files hold rows that cannot be read: {_listed(self._bad)}. Their good rows were "
-                "sent. These files will be sent again in each sync until they are mended, or until the stream's option "
+                "sent. These files will be sent again in each sync until they are fixed, or until the stream's option "
                 "on_bad_rows is set to skip"
             )
         if self._unread:

@@ -3,7 +3,7 @@
 Globs follow `wcmatch.glob <https://facelessuser.github.io/wcmatch/glob/>`_ with ``GLOBSTAR`` and nothing else: ``*``,
 ``?`` and ``[...]`` do not cross ``/``; ``**`` as a whole component stands for any number of directories; wildcards
 never match a name that begins with a dot; ``\\`` takes the meaning from the next character; braces, ``|`` and ``!`` are
-ordinary characters. Upper and lower case differ on every system.
+ordinary characters. Case matters on every system.
 """
 
 from __future__ import annotations

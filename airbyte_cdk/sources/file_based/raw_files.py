@@ -38,23 +38,6 @@ if TYPE_CHECKING:
 Uploaded = tuple[FileRecordData, AirbyteRecordMessageFileReference]
 """The columns of the record that stands for a copy, and where the copy is."""
 
-_TEXT = {"type": "string"}
-_MAYBE_TEXT = {"type": ["null", "string"]}
-SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "folder": _TEXT,
-        "file_name": _TEXT,
-        "bytes": {"type": "integer"},
-        "source_uri": _TEXT,
-        "id": _MAYBE_TEXT,
-        "created_at": _MAYBE_TEXT,
-        "updated_at": _MAYBE_TEXT,
-        "mime_type": _MAYBE_TEXT,
-    },
-}
-"""The columns of every raw stream, whatever its format: those of `FileRecordData`."""
-
 
 def copied(stream: AbstractFileBasedStream, file: RemoteFile) -> AirbyteMessage:
     """Copy one file to the staging directory; the RECORD that stands for the copy.

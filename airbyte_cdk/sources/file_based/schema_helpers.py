@@ -40,7 +40,7 @@ file_transfer_schema: dict[str, Any] = {
         "mime_type": {"type": ["null", "string"]},
     },
 }
-"""Schema of a stream whose files are copied as they are."""
+"""Schema of a stream whose files are copied as they are, whatever its format: the columns of `FileRecordData`."""
 
 SCALARS = ("null", "boolean", "integer", "number", "string")
 """Scalar types from narrow to wide: a value of one is a value of each that follows."""
@@ -313,7 +313,7 @@ def fill_nulls(schema: Mapping[str, Any]) -> dict[str, Any]:
     for keyword in ("properties", "items", "additionalProperties"):
         nested = schema.get(keyword)
         if isinstance(nested, Mapping):
-            # `properties` is no property itself, even if a column is named type
+            # `properties` is not a property itself, even if a column is named type
             columns = {name: fill_nulls(prop) for name, prop in nested.items()} if keyword == "properties" else None
             filled[keyword] = fill_nulls(nested) if columns is None else columns
     return filled

@@ -320,7 +320,7 @@ def _to_array(value: Any, schema: Mapping[str, Any]) -> Any:
     items = schema.get("items")
     declared = items.get("type") if isinstance(items, Mapping) else None
     inner = [] if declared is None else declared if isinstance(declared, list) else [declared]
-    # A scalar is taken for the only item, unless items are no scalars.
+    # A scalar is taken for the only item, unless items are not scalars.
     return value if inner and not any(name in ("string", "number", "integer", "boolean") for name in inner) else [value]
 
 

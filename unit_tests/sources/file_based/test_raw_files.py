@@ -33,6 +33,7 @@ from airbyte_cdk.sources.file_based.file_based_source import DEFAULT_CONCURRENCY
 from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
 from airbyte_cdk.sources.file_based.file_record_data import FileRecordData
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile, UploadableRemoteFile
+from airbyte_cdk.sources.file_based.schema_helpers import file_transfer_schema
 from airbyte_cdk.sources.file_based.stream import DefaultFileBasedStream
 from airbyte_cdk.sources.file_based.stream.cursor import DefaultFileBasedCursor
 from airbyte_cdk.sources.utils.files_directory import AIRBYTE_STAGING_DIRECTORY
@@ -87,7 +88,7 @@ def catalog(mode: str = "incremental") -> Any:
                 {
                     "stream": {
                         "name": "s",
-                        "json_schema": dict(raw_files.SCHEMA),
+                        "json_schema": dict(file_transfer_schema),
                         "supported_sync_modes": ["full_refresh", "incremental"],
                         "is_file_based": True,
                     },
@@ -298,7 +299,7 @@ def test_schema_options_do_not_matter(root: Path) -> None:
         raw_config = config(root)
         raw_config["streams"][0].update(option)
         (stream,) = discover(SourceFiles(), raw_config).catalog.catalog.streams
-        assert stream.json_schema == raw_files.SCHEMA
+        assert stream.json_schema == file_transfer_schema
         assert list(copies(read(SourceFiles(catalog()), raw_config, catalog()))) == ["a.csv"]
 
 

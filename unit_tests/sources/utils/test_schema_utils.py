@@ -126,7 +126,7 @@ def test_the_limit(limit: int | None, count: int, reached: bool) -> None:
 def test_a_config_is_checked_against_the_spec() -> None:
     properties = {"a": {"type": "string", "format": "date", "pattern": "^x"}, "l": {"items": {"required": ["k"]}}}
     spec = ConnectorSpecification(connectionSpecification={"type": "object", "properties": properties})
-    check_config_against_spec_or_exit({"a": "x is no date"}, spec)
+    check_config_against_spec_or_exit({"a": "x is not a date"}, spec)
     for config, place in [({"a": 1}, "a: "), ({"a": "y"}, "a: "), ({"l": [{"k": 1}, {}]}, "l[1]: ")]:
         with pytest.raises(AirbyteTracedException) as caught:
             check_config_against_spec_or_exit(config, spec)

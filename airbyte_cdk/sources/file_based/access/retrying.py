@@ -39,7 +39,7 @@ _AFTERWARDS = {
     Trouble.TEMPORARY: " It was tried again until the time for that was up; it may succeed later.",
     Trouble.MISSING: " Something was removed while it was listed; it may succeed later.",
     Trouble.CHANGED: " Something was changed while it was listed; it may succeed later.",
-    Trouble.CONFIG: "",  # the reason says what is to be mended
+    Trouble.CONFIG: "",  # the reason says what is to be fixed
     Trouble.OTHER: " The log has the details.",
 }
 

@@ -105,7 +105,7 @@ class Trouble(Enum):
     MISSING = "missing"
     """There is no such file."""
     CONFIG = "config"
-    """Somebody must mend the config or the rights: wrong bucket, key, host, permission."""
+    """Somebody must fix the config or the rights: wrong bucket, key, host, permission."""
     CHANGED = "changed"
     """The file is no longer of the version that was asked for."""
     OTHER = "other"

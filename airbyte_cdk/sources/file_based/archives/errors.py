@@ -15,7 +15,7 @@ class ArchiveError(Exception):
         reason: A clause that goes on from its name: ``is encrypted``.
 
     Attributes:
-        failure_type: `config_error`: somebody must mend or replace the archive.
+        failure_type: `config_error`: somebody must fix or replace the archive.
     """
 
     failure_type = FailureType.config_error

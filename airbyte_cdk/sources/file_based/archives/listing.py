@@ -42,7 +42,7 @@ def members(
     logger: logging.Logger,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[ArchiveMember | BrokenArchive]:
-    """The regular files in an archive, in no certain order. Directories, links and devices are no members.
+    """The regular files in an archive, in no certain order. Directories, links and devices are not members.
 
     Names are given exactly as the archive holds them, ``\\`` and ``..`` included; bytes of tar names that are not
     UTF-8 are shown as ``\\xe4``. Of several members of one name the last one counts, as if the archive was unpacked.

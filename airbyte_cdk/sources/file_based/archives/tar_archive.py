@@ -169,7 +169,7 @@ class Listing:
         window = Window(handle, at_end=False) if is_plain_tar(uri) and is_seekable(handle) else None
         head = read_exactly(window or handle, MAGIC_BYTES)
         if not head:
-            raise ArchiveError(uri, "is empty, and so is no tar archive")
+            raise ArchiveError(uri, "is empty, so it is not a tar archive")
         codec = codec_of(head, uri)
         content = Content(codec is None and is_seekable(handle), codec)
         if content.seekable:
@@ -206,7 +206,7 @@ class Listing:
         except Exception as error:  # tarfile raises errors of many kinds over damaged bytes
             if source.error is not None:
                 raise source.error from None
-            raise ArchiveError(uri, f"is no tar archive, or damaged before byte {source.tell()}: {error}") from error
+            raise ArchiveError(uri, f"is not a tar archive, or damaged before byte {source.tell()}: {error}") from error
         while rest := source.take(READ_BYTES):
             if rest.count(0) != len(rest):
                 reason = f"has data behind its end mark, before byte {source.tell()}: it is damaged, or several in one"
@@ -263,7 +263,7 @@ def _putting_back(head: bytes, read: Callable[[int], bytes]) -> Callable[[int], 
 
 
 def _check_end(block: bytes) -> None:
-    """Raise if this is no end mark: `TarFile.next` takes a damaged or missing header for the end, too."""
+    """Raise if this is not an end mark: `TarFile.next` takes a damaged or missing header for the end, too."""
     if len(block) < _BLOCK:
         raise tarfile.ReadError("it is cut off, its end mark is missing")
     if block.count(0) != _BLOCK:

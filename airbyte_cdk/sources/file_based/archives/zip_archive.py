@@ -108,7 +108,7 @@ class Listing:
             raise ArchiveError(uri, "cannot be read from its end, where the directory is: its storage cannot seek")
         window = Window(handle, at_end=True)
         if window.size == 0:
-            raise ArchiveError(uri, "is empty, and so is no zip archive")
+            raise ArchiveError(uri, "is empty, so it is not a zip archive")
         try:
             declared = _declared(window, uri)
             with zipfile.ZipFile(cast("BinaryIO", window)) as opened:
@@ -183,7 +183,7 @@ def _declared(window: Window, uri: str) -> int:
         if at >= 20 + 56 or len(tail) < size:
             break
     if at < 0 or len(tail) - at < _END.size:
-        raise ArchiveError(uri, "is no zip archive, or its end is missing")
+        raise ArchiveError(uri, "is not a zip archive, or its end is missing")
     _, disk, first_disk, _, entries, _, _, _ = _END.unpack_from(tail, at)
     if 0 not in (disk, first_disk) and 0xFFFF not in (disk, first_disk):
         raise ArchiveError(uri, "is the last part of a zip archive in several parts, which is not supported")

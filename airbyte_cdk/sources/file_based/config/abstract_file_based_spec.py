@@ -94,6 +94,7 @@ class AbstractFileBasedSpec(BaseModel):
     )
     delivery_method: DeliverRecords | DeliverRawFiles | DeliverPermissions = Field(
         title="Delivery",
+        description="What is sent to the destination: records, copies of the files, or access rights.",
         discriminator="delivery_type",
         type="object",
         order=7,

@@ -23,7 +23,7 @@ class AvroFormat(BaseModel):
         False,
         title="Doubles as Text",
         description=(
-            "Give values of type double as text, digit by digit. Turn this on if your destination would round a "
+            "Give values of type double as text, with all their digits. Turn this on if your destination would round a "
             "64-bit floating point number and you need all of its digits."
         ),
     )

@@ -65,7 +65,7 @@ class CsvHeaderUserProvided(BaseModel):
     """
 
     class Config(OptionConfig):
-        title = "Given Here"
+        title = "Names Given Below"
         discriminator = "header_definition_type"
 
     header_definition_type: str = Field(
@@ -148,7 +148,7 @@ class CsvFormat(BaseModel):
     )
     null_values: set[str] = Field(
         title="Null Values",
-        description="Texts that stand for a missing value, such as NA or null. Upper and lower case differ.",
+        description="Texts that stand for a missing value, such as NA or null. Case matters.",
         default=[],
     )
     strings_can_be_null: bool = Field(
@@ -177,12 +177,12 @@ class CsvFormat(BaseModel):
     )
     true_values: set[str] = Field(
         title="True Values",
-        description="Texts that mean true in a boolean column. Upper and lower case differ.",
+        description="Texts that mean true in a boolean column. Case matters.",
         default=list(DEFAULT_TRUE_VALUES),
     )
     false_values: set[str] = Field(
         title="False Values",
-        description="Texts that mean false in a boolean column. Upper and lower case differ.",
+        description="Texts that mean false in a boolean column. Case matters.",
         default=list(DEFAULT_FALSE_VALUES),
     )
     inference_type: InferenceType = Field(

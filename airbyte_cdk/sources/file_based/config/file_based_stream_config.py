@@ -20,8 +20,6 @@ from airbyte_cdk.sources.file_based.config.variants import chosen_variant
 from airbyte_cdk.sources.file_based.exceptions import ConfigValidationError, FileBasedSourceError
 from airbyte_cdk.sources.file_based.schema_helpers import type_mapping_to_jsonschema
 
-PrimaryKeyType = str | list[str] | list[list[str]] | None
-
 
 class ValidationPolicy(Enum):
     """What to do with a record that does not fit the stream's schema."""
@@ -56,6 +54,8 @@ class FileBasedStreamConfig(BaseModel):
     """
 
     class Config(OptionConfig):
+        title = "Stream"
+
         @staticmethod
         def schema_extra(schema: dict[str, Any], model: type[BaseModel]) -> None:
             OptionConfig.schema_extra(schema, model)
@@ -138,7 +138,7 @@ class FileBasedStreamConfig(BaseModel):
         description=(
             "What to do when a row of a file cannot be read. Its good rows are sent in any case, and the log says "
             "which rows are bad. With fail, the sync of the stream is then incomplete, and the file is sent again "
-            "until it is mended; with skip, the file counts as read."
+            "until it is fixed; with skip, the file counts as read."
         ),
     )
 

@@ -61,7 +61,7 @@ class APIProcessingConfigModel(BaseModel):
     parameters: list[APIParameterConfigModel] | None = Field(
         default=[],
         title="More Parameters",
-        description="Parameters to send with every document. A name given several times makes a list.",
+        description="Parameters to send with every document. Repeat a name to send a list.",
         always_show=True,
     )
 

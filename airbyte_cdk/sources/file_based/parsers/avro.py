@@ -51,7 +51,7 @@ class AvroParser(FileTypeParser):
         """The columns that the file's header declares. Nothing else of the file is read.
 
         Raises:
-            SchemaInferenceError: the file is no Avro file of records.
+            SchemaInferenceError: the file is not an Avro file of records.
         """
         double_as_string = options_of(config, AvroFormat).double_as_string
         try:

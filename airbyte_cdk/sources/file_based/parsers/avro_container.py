@@ -71,7 +71,7 @@ class Container:
         empty: True if the file has no byte at all; then it has no schema either.
 
     Raises:
-        BadHeader: it is no Avro file, or its header is incomplete.
+        BadHeader: it is not an Avro file, or its header is incomplete.
         AirbyteTracedException: a config_error, if the library for its codec is missing.
     """
 

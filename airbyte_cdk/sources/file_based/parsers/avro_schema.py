@@ -32,7 +32,7 @@ _FIXED_SIZE = {"uuid": 16, "duration": 12}
 
 
 class BadSchema(ValueError):
-    """The text is no Avro schema of records. The message says why."""
+    """The text is not an Avro schema of records. The message says why."""
 
 
 @dataclass(eq=False, slots=True)

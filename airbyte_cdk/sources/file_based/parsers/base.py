@@ -127,7 +127,7 @@ class FileTypeParser(ABC):
             schema = discovered_schema.get("properties", discovered_schema)
         read = FileRead(config, file, stream_reader, logger, schema, keep_nulls=True)
         for table in self.batches(read):
-            yield from rows(Batch(table, wrap=None))
+            yield from rows(Batch(table))
         if read.rejects:
             raise RecordParseError(
                 FileBasedSourceError.ERROR_PARSING_RECORD, filename=file.uri, details=read.rejects.summary()

@@ -32,7 +32,7 @@ class Header:
 
 
 def config_error(message: str) -> AirbyteTracedException:
-    """An error that the user can mend in the config; the message says how."""
+    """An error that the user can fix in the config; the message says how."""
     return AirbyteTracedException(message=message, internal_message=message, failure_type=FailureType.config_error)
 
 

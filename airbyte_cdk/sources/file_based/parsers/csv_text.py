@@ -14,7 +14,7 @@ _BOM_BYTES = _BOM.encode()
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
-    """Puts a lone surrogate where a byte cannot be decoded: it is no valid UTF-8, so its row is found and rejected."""
+    """Puts a lone surrogate where a byte cannot be decoded: it is not valid UTF-8, so its row is found and rejected."""
     if isinstance(error, UnicodeDecodeError):
         return _MARK, error.end
     raise error
@@ -46,7 +46,7 @@ class Utf8Text:
         undecodable: Whether that is because the codec gave up (utf-16 without byte order mark).
 
     Raises:
-        LookupError: `encoding` is no text encoding.
+        LookupError: `encoding` is not a text encoding.
     """
 
     def __init__(self, handle: Readable, encoding: str) -> None:

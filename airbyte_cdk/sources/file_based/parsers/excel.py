@@ -79,7 +79,7 @@ class ExcelParser(FileTypeParser):
     def batches(self, read: FileRead) -> Iterator[pa.RecordBatch]:
         """The file's rows below the header, blank ones between others included.
 
-        Rejected are: the file if it is no workbook, is encrypted or does not have the sheet, and all that follows a
+        Rejected are: the file if it is not a workbook, is encrypted or does not have the sheet, and all that follows a
         place where its content is broken.
         """
         row, errors = 0, 0

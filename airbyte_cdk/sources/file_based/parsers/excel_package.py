@@ -244,7 +244,7 @@ def parse_fragment(
     """Parse XML elements that stand beside one another, as children of one more element.
 
     Raises:
-        BadWorkbook: It is no XML.
+        BadWorkbook: It is not XML.
     """
     parser = expat.ParserCreate()
     parser.buffer_text = True

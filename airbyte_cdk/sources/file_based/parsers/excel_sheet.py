@@ -39,7 +39,7 @@ def row_blocks(read: Callable[[int], bytes]) -> Iterator[list[RawCell]]:
         read: Gives the next bytes of the worksheet's XML, at most as many as asked for; b"" at the end.
 
     Raises:
-        BadWorkbook: What follows is no worksheet, or is cut off. All cells given before are good.
+        BadWorkbook: What follows is not a worksheet, or is cut off. All cells given before are good.
     """
     head = read(READ_BYTES)
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -98,7 +98,7 @@ class ExactCells:
         return cells
 
     def cells(self, block: bytes) -> list[RawCell]:
-        """The cells of a block. Raises `BadWorkbook` if it is no XML."""
+        """The cells of a block. Raises `BadWorkbook` if it is not XML."""
         found = _Handlers(self._row)
         parse_fragment(block, found.start, found.end, found.text)
         self._row = found.row

@@ -138,7 +138,7 @@ def _library_errors(reason: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # a failed assertion in native code is no Exception; neither is what ends a program, which passes
+        # a failed assertion in native code is not an Exception; neither is what ends a program, which passes
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise BadWorkbook(reason) from error
         raise

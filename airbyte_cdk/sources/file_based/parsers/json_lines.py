@@ -25,7 +25,7 @@ _LARGEST_BLOCK = 1024 * 1024
 """Larger blocks hold huge lines: these are checked one by one."""
 _CHECKED_BYTES = 256 * 1024
 _MOST_LAYOUTS = 32
-_FEW_NULLS = 8  # if at most one line in so many has a null, these lines are mended one by one
+_FEW_NULLS = 8  # if at most one line in so many has a null, these lines are put right one by one
 
 
 def column_values(text: bytes) -> dict[str, bytes]:

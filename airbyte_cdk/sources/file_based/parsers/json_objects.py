@@ -18,7 +18,7 @@ class JsonObject(NamedTuple):
     Attributes:
         line: Its text, without line feeds.
         start: Place of its first byte in the file.
-        spans_lines: Whether it spans several lines of the file, and is no item of an array.
+        spans_lines: Whether it spans several lines of the file, and is not an item of an array.
     """
 
     line: bytes

@@ -143,7 +143,7 @@ class Text:
         """The JSON value that is next, white space not being so.
 
         Raises:
-            NoValue: What is next is no valid JSON value. (Invalid UTF-8 inside strings is not noticed.)
+            NoValue: What is next is not a valid JSON value. (Invalid UTF-8 inside strings is not noticed.)
         """
         while True:
             end = self._value_end()

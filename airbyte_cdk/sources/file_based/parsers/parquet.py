@@ -53,7 +53,7 @@ class ParquetParser(FileTypeParser):
         """The columns in the file's footer, then its Hive partitions. Nothing else of the file is read.
 
         Raises:
-            SchemaInferenceError: the file is no Parquet file, or its footer is broken.
+            SchemaInferenceError: the file is not a Parquet file, or its footer is broken.
         """
         decimal_as_float = options_of(config, ParquetFormat).decimal_as_float
         columns: dict[str, Mapping[str, Any]] = {}

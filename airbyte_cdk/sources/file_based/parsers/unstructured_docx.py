@@ -30,7 +30,7 @@ def blocks(file: IO[bytes]) -> Iterator[str]:
     its numbering.
 
     Raises:
-        UnprocessableDocument: the file is no Word document.
+        UnprocessableDocument: the file is not a Word document.
         Exception: what `zipfile` and `xml.etree` raise where it is broken.
     """
     package = Package(file)

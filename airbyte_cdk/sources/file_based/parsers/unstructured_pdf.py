@@ -70,7 +70,7 @@ def read_pages(file: IO[bytes]) -> Pages:
     """The text of all pages.
 
     Raises:
-        UnprocessableDocument: the file is no PDF document, or can be opened with a password only.
+        UnprocessableDocument: the file is not a PDF document, or can be opened with a password only.
         ModuleNotFoundError: pypdfium2 is not installed.
     """
     import pypdfium2

@@ -28,7 +28,7 @@ def blocks(file: IO[bytes]) -> Iterator[str]:
     not said to have none.
 
     Raises:
-        UnprocessableDocument: the file is no presentation.
+        UnprocessableDocument: the file is not a presentation.
         Exception: what `zipfile` and `xml.etree` raise where it is broken.
     """
     package = Package(file)

@@ -18,8 +18,6 @@ class AzureAccountKey(BaseModel):
     """A key of the storage account."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Account Key"
         description = "One of the two access keys of the storage account, which allow everything in it."
         discriminator = "auth_type"
@@ -37,7 +35,7 @@ class AzureAccountKey(BaseModel):
         except ValueError:
             decoded = b""
         if not decoded:
-            raise ValueError("is no account key; copy the whole key, which is base64 and ends in =")
+            raise ValueError("is not an account key; copy the whole key, which is base64 and ends in =")
         return key
 
 
@@ -45,8 +43,6 @@ class AzureSasToken(BaseModel):
     """A shared access signature."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "SAS Token"
         description = "A shared access signature for the container or the account, with the rights Read and List."
         discriminator = "auth_type"
@@ -73,8 +69,6 @@ class AzureConnectionString(BaseModel):
     """A connection string of the storage account."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Connection String"
         description = "Endpoint and key, or endpoint and SAS token, in one text, as the portal gives it."
         discriminator = "auth_type"
@@ -92,8 +86,6 @@ class AzureClientCredentials(BaseModel):
     """A service principal of Microsoft Entra ID."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Service Principal"
         description = "An app registration of Microsoft Entra ID that has the role Storage Blob Data Reader."
         discriminator = "auth_type"
@@ -127,8 +119,6 @@ class AzureDefaultCredentials(BaseModel):
     """Whatever credentials the machine has."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Credentials of the Machine"
         description = (
             "The credentials that Azure programs find by themselves: environment variables, workload identity, the "
@@ -143,8 +133,6 @@ class AzureAnonymous(BaseModel):
     """Requests without credentials."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Anonymous"
         description = "No credentials, for containers whose public access level is Container."
         discriminator = "auth_type"
@@ -156,8 +144,6 @@ class AzureOptions(BaseModel):
     """Options of the storage `azure`."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Azure Blob Storage"
         description = "A container of Azure Blob Storage or Azure Data Lake Storage."
         discriminator = "storage"

@@ -94,8 +94,8 @@ class AzureAccess(RestAccess):
             pass
         except ElementTree.ParseError:
             if "xml" in response.headers.get("Content-Type", ""):
-                raise BrokenBody("the answer of the storage is no whole XML") from None
-        raise NotThisStorage("what answers there is no Azure Blob Storage")
+                raise BrokenBody("the answer of the storage is incomplete XML") from None
+        raise NotThisStorage("what answers there is not Azure Blob Storage")
 
     def _get(self, uri: str, byte_range: str | None, version: str | None) -> requests.Response:
         headers = {}

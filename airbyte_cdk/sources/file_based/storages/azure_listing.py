@@ -33,13 +33,13 @@ def parsed_page(xml: bytes) -> Page:
     makes them; and the directories of accounts with a hierarchical namespace.
 
     Raises:
-        xml.etree.ElementTree.ParseError: It is no whole XML.
+        xml.etree.ElementTree.ParseError: It is incomplete XML.
         NoListing: It is something else.
     """
     root = ElementTree.fromstring(xml)
     blobs = root.find("Blobs")
     if root.tag != "EnumerationResults" or blobs is None:
-        raise NoListing("this is no page of a listing of blobs")
+        raise NoListing("this is not a page of a listing of blobs")
     files = []
     for blob in blobs.iterfind("Blob"):
         name = blob.find("Name")

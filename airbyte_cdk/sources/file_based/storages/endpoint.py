@@ -9,7 +9,7 @@ def checked_endpoint(text: str | None) -> str | None:
     """The endpoint with its scheme (https unless another is given) and without a slash at its end; None for none.
 
     Raises:
-        ValueError: It is no http(s) address of a server, or holds what does not belong there, such as a token. The
+        ValueError: It is not an http(s) address of a server, or holds what does not belong there, such as a token. The
             text is not repeated, as it may be secret.
     """
     text = (text or "").strip()
@@ -22,7 +22,7 @@ def checked_endpoint(text: str | None) -> str | None:
     except ValueError:
         valid = False
     if not valid or any(ord(character) <= 32 for character in url):
-        raise ValueError("is no address of a server; write it as https://host, http://host:port or host:port")
+        raise ValueError("is not the address of a server; write it as https://host, http://host:port or host:port")
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("must hold no user, token or query; write it as https://host, http://host:port or host:port")
     return url.rstrip("/")

@@ -21,8 +21,6 @@ class GcsServiceAccount(BaseModel):
     """The key of a service account."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Service Account"
         description = "A service account that may list and read the bucket (role Storage Object Viewer)."
         discriminator = "auth_type"
@@ -56,10 +54,8 @@ class GcsOAuth(BaseModel):
     """The consent of a Google user."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Google Account"
-        description = "A Google user has allowed an OAuth client to read in their name."
+        description = "A Google user has allowed an OAuth client to read on their behalf."
         discriminator = "auth_type"
 
     auth_type: Literal["oauth"] = Field("oauth", const=True)
@@ -76,7 +72,7 @@ class GcsOAuth(BaseModel):
     access_token: str | None = Field(
         None,
         title="Access Token",
-        description="An access token at hand. It is used as long as it is valid.",
+        description="A current access token, if you have one. It is used until it expires.",
         airbyte_secret=True,
         order=4,
     )
@@ -86,8 +82,6 @@ class GcsDefaultCredentials(BaseModel):
     """Whatever credentials the machine has."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Credentials of the Machine"
         description = (
             "The credentials that Google programs find by themselves (Application Default Credentials): the file that "
@@ -102,8 +96,6 @@ class GcsAnonymous(BaseModel):
     """Requests without credentials."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Anonymous"
         description = "No credentials, for buckets that anybody may list and read."
         discriminator = "auth_type"
@@ -118,8 +110,6 @@ class GcsOptions(BaseModel):
     """Options of the storage `gcs`."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Google Cloud Storage"
         description = "A bucket of Google Cloud Storage."
         discriminator = "storage"

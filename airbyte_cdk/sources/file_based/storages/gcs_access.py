@@ -134,7 +134,7 @@ class GcsAccess(RestAccess):
         if error.status == 400 and uri is None:
             return Failure(Trouble.CONFIG, f"the storage does not accept `bucket` or `prefix` ({said})")
         if error.status in (301, 302, 303, 307, 308, 405):
-            return Failure(Trouble.CONFIG, f"this is no endpoint of the JSON API; correct `endpoint` ({said})")
+            return Failure(Trouble.CONFIG, f"this is not an endpoint of the JSON API; correct `endpoint` ({said})")
         return None
 
     def _library_failure(self, error: BaseException) -> Failure | None:
@@ -180,10 +180,10 @@ def _parsed(response: requests.Response, kind: str) -> dict[str, Any]:
         answer = orjson.loads(response.content)
     except ValueError:
         if "json" in response.headers.get("Content-Type", ""):
-            raise BrokenBody("the answer of the storage is no whole JSON") from None
+            raise BrokenBody("the answer of the storage is incomplete JSON") from None
         answer = None
     if not isinstance(answer, dict) or answer.get("kind") != kind:
-        raise NotThisStorage("what answers there is no JSON API of Google Cloud Storage")
+        raise NotThisStorage("what answers there is not the JSON API of Google Cloud Storage")
     return answer
 
 

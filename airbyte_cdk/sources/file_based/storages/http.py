@@ -23,8 +23,6 @@ class HttpNoCredentials(BaseModel):
     """Requests carry no credentials."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "None"
         description = "No credentials beside those that URLs or headers may carry."
         discriminator = "auth_type"
@@ -36,10 +34,8 @@ class HttpBasic(BaseModel):
     """User name and password with each request."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "User and Password"
-        description = "HTTP basic authentication. Use it over https only, as it does not hide the password."
+        description = "HTTP basic authentication. Use it over https only, since the password is sent unencrypted."
         discriminator = "auth_type"
 
     auth_type: Literal["basic"] = Field("basic", const=True)
@@ -57,8 +53,6 @@ class HttpBearer(BaseModel):
     """A token with each request."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Bearer Token"
         description = "A token that the server gave to you."
         discriminator = "auth_type"
@@ -88,8 +82,6 @@ class HttpOptions(BaseModel):
     """
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "HTTP"
         description = (
             "Files of a web server: either those that the index pages of a folder list, or those whose URLs you name."

@@ -70,7 +70,7 @@ class IndexedFolder:
         """The uris of all files that begin with `prefix`, page by page, level by level.
 
         Raises:
-            HttpError: A page that is needed cannot be had, or is no index.
+            HttpError: A page that is needed cannot be had, or is not an index.
         """
         start = prefix.rpartition("/")[0]
         first = self._page_if_any(start, retried)
@@ -118,7 +118,7 @@ class IndexedFolder:
             inside = given.path.rpartition("/")[0] + "/"
             elsewhere = bool(folder) and not unquote_to_bytes(inside).endswith(unquote_to_bytes(f"/{path}"))
             if kind not in _HTML or elsewhere:
-                raise _no_index(f"{shown(url)} is no index page, or is redirected to what is none: check base_url")
+                raise _no_index(f"{shown(url)} is not an index page, or redirects to another one: check base_url")
             page = _parsed(response, url)
         if not page.is_index(unquote(inside)):
             raise _no_index(f"{shown(url)} is a page, but not the index page of a folder: check base_url")

@@ -249,7 +249,7 @@ def _range(text: str, url: str) -> Numbers | Dates:
             raise ValueError(f"{where} has a format that is not made of %Y, %y, %m, %d, %j, %G, %V, %u and plain text")
         return Dates(start, end[0] if end else None, form)
     raise ValueError(
-        f"{where} is no range; ranges are {{1..12}}, {{01..12}}, {{2024-01-01..2024-03-31:%Y/%m/%d}} and "
+        f"{where} is not a range; ranges are {{1..12}}, {{01..12}}, {{2024-01-01..2024-03-31:%Y/%m/%d}} and "
         "{2024-01-01..today:%Y%m%d}. Write %7B and %7D for braces themselves"
     )
 
@@ -261,10 +261,10 @@ def _check(url: str, option: str) -> None:
         host = parts.hostname
         parts.port  # noqa: B018  parses it
     except ValueError as error:
-        raise ValueError(f"{option}: {shown(url)} is no URL") from error
+        raise ValueError(f"{option}: {shown(url)} is not a URL") from error
     controls = any(character < " " or character == "\x7f" for character in url)
     if parts.scheme not in ("http", "https") or not host or controls:
-        raise ValueError(f"{option}: {shown(url)} is no URL that begins with http:// or https:// and a host")
+        raise ValueError(f"{option}: {shown(url)} is not a URL that begins with http:// or https:// and a host")
     if parts.username is not None:
         raise ValueError(f"{option}: {shown(url)}: give user and password as credentials, not in the URL")
     if "#" in url:

@@ -17,8 +17,6 @@ class LocalOptions(BaseModel):
     """Options of the storage `local`."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Local Disk"
         description = "Files below one folder of the machine (or container) that runs the connector."
         discriminator = "storage"
@@ -35,7 +33,7 @@ def connect(options: LocalOptions) -> tuple[RootedFileSystem, str]:
     """The local filesystem, closed off at the root.
 
     Raises:
-        AirbyteTracedException: a config_error if the root is no readable folder.
+        AirbyteTracedException: a config_error if the root is not a readable folder.
     """
     from airbyte_cdk.models import FailureType
     from airbyte_cdk.sources.file_based.storages.rooted import RootedFileSystem
@@ -43,6 +41,6 @@ def connect(options: LocalOptions) -> tuple[RootedFileSystem, str]:
 
     root = os.path.realpath(options.root)
     if not os.path.isdir(root):
-        message = f"The folder {options.root} does not exist or is no folder. Correct `root` of the storage `local`."
+        message = f"The folder {options.root} does not exist or is not a folder. Correct `root` of the storage `local`."
         raise AirbyteTracedException(internal_message=message, message=message, failure_type=FailureType.config_error)
     return RootedFileSystem(root), root

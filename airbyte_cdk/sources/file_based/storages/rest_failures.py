@@ -10,7 +10,7 @@ from airbyte_cdk.sources.file_based.access.storage_access import Failure, Troubl
 
 
 class StatusError(OSError):
-    """A storage answered with a status that is no success.
+    """A storage answered with a status that is not a success.
 
     Attributes:
         status: The HTTP status.

@@ -18,8 +18,6 @@ class S3IamUser(BaseModel):
     """The access key of a user."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Access Key"
         description = "The access key of an IAM user, or of a user of another storage that speaks S3."
         discriminator = "auth_type"
@@ -44,8 +42,6 @@ class S3IamRole(BaseModel):
     """A role that is assumed, and assumed again before its keys expire."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "IAM Role"
         description = (
             "A role that the connector assumes with the credentials of the machine it runs on, as often as needed."
@@ -71,8 +67,6 @@ class S3DefaultCredentials(BaseModel):
     """Whatever credentials the machine has."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Credentials of the Machine"
         description = (
             "The credentials that AWS programs find by themselves: environment variables, the shared credentials "
@@ -87,8 +81,6 @@ class S3Anonymous(BaseModel):
     """Requests are not signed."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Anonymous"
         description = "No credentials, for buckets that anybody may list and read."
         discriminator = "auth_type"
@@ -100,8 +92,6 @@ class S3Options(BaseModel):
     """Options of the storage `s3`."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "S3"
         description = "A bucket of Amazon S3, or of a storage that speaks its protocol (MinIO, Cloudflare R2, Ceph)."
         discriminator = "storage"
@@ -153,7 +143,7 @@ class S3Options(BaseModel):
     )
     addressing_style: Literal["auto", "path", "host"] = Field(
         "auto",
-        title="Place of the Bucket in URLs",
+        title="Addressing Style",
         description=(
             "path: https://endpoint/bucket/key. host: https://bucket.endpoint/key. auto: host for AWS, path for any "
             "other endpoint."

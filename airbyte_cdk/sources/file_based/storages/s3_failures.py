@@ -101,7 +101,7 @@ class S3Failures:
         if isinstance(error, boto.ParamValidationError):
             return self._no_parameter(error)
         if isinstance(error, boto.InvalidRegionError | boto.NoRegionError | boto.UnknownRegionError):
-            return Failure(Trouble.CONFIG, "the option `region_name` is no name of a region")
+            return Failure(Trouble.CONFIG, "the option `region_name` is not the name of a region")
         return Failure(Trouble.OTHER, f"{type(error).__name__}: {error}")
 
     def _refused(self, error: boto.ClientError, uri: str | None) -> Failure:
@@ -121,7 +121,7 @@ class S3Failures:
         if code == "NoSuchBucket" or (status == 404 and uri is None):
             return self._no_bucket("does not exist")
         if code == "InvalidBucketName":
-            return self._no_bucket("is no name that a bucket can have")
+            return self._no_bucket("is not a valid bucket name")
         if code in _MISSING or status == 404 or headers.get("x-amz-delete-marker") == "true":
             return Failure(Trouble.MISSING, "there is no such object")
         if code == "PreconditionFailed" or status == 412:
@@ -168,7 +168,7 @@ class S3Failures:
         """What botocore itself refuses to send."""
         text = str(error)
         if "bucket" in text.lower():
-            return self._no_bucket("is no name that a bucket can have")
+            return self._no_bucket("is not a valid bucket name")
         for parameter, option in (("RoleArn", "role_arn"), ("ExternalId", "external_id")):
             if parameter in text:
                 return Failure(Trouble.CONFIG, f"the option `{option}` is too short")

@@ -45,7 +45,7 @@ _ODD = re.compile(rb"<!|encoding=[\"'](?!utf-8|UTF-8)")
 
 
 class ListingError(OSError):
-    """A page that is no whole page of a listing.
+    """A page that is not a whole page of a listing.
 
     Attributes:
         trouble: What it means for whoever lists.
@@ -110,7 +110,7 @@ def entries(body: bytes, token: str | None = None) -> Iterator[Listed]:
         token: What was taken for the continuation token of the next page; None for the last page.
 
     Raises:
-        ListingError: it is no whole page, or the token is another one.
+        ListingError: it is not a whole page, or the token is another one.
     """
     root, rows = _split(body)
     namespace = root.tag.removesuffix(_ROOT)
@@ -168,7 +168,7 @@ def _parsed(body: bytes) -> ElementTree.Element:
         if _ROOT.encode() not in body[:1000]:
             root = None
         else:
-            raise ListingError(Trouble.OTHER, f"a page of the listing is no valid XML: {error}") from error
+            raise ListingError(Trouble.OTHER, f"a page of the listing is not valid XML: {error}") from error
     if root is not None and root.tag == "Error":
         raise ListingError(Trouble.TEMPORARY, f"the storage failed within a listing ({root.findtext('Code')})")
     if root is None or not root.tag.endswith(_ROOT):

@@ -16,8 +16,6 @@ class SftpPassword(BaseModel):
     """Sign in with a password."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Password"
         description = "The password of the user."
         discriminator = "auth_type"
@@ -30,8 +28,6 @@ class SftpPrivateKey(BaseModel):
     """Sign in with a private key."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "Private Key"
         description = "A private key whose public half the server knows as one of the user's."
         discriminator = "auth_type"
@@ -50,7 +46,7 @@ class SftpPrivateKey(BaseModel):
     passphrase: str | None = Field(
         None,
         title="Passphrase",
-        description="What the private key is locked with, if it is.",
+        description="The passphrase of the private key, if it has one.",
         airbyte_secret=True,
         order=2,
     )
@@ -60,8 +56,6 @@ class SftpOptions(BaseModel):
     """Options of the storage `sftp`."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "SFTP"
         description = "Files below one folder of an SFTP server."
         discriminator = "storage"

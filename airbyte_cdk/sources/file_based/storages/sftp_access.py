@@ -149,7 +149,7 @@ class SftpAccess(StorageAccess):
                     )
                     raise SftpError(Trouble.CONFIG, f"the folder {self._root} (option `root`) {why}") from error
                 if not stat.S_ISDIR(attributes.mode or 0):
-                    raise SftpError(Trouble.CONFIG, f"{self._root} (option `root`) is no folder")
+                    raise SftpError(Trouble.CONFIG, f"{self._root} (option `root`) is not a folder")
                 self._real_root = real
             return self._real_root
 

@@ -67,5 +67,5 @@ class StatusError(SftpError):
 
 
 def printable(name: str) -> str:
-    """A name as text that can be written anywhere: bytes that are no UTF-8 become ``\\xNN``."""
+    """A name as text that can be written anywhere: bytes that are not UTF-8 become ``\\xNN``."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

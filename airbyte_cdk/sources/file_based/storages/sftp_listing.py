@@ -149,7 +149,7 @@ def _real(session: SftpSession, folder: _Folder, path: bytes, given: bytes) -> b
         try:
             target = session.path(session.readlink(inside))
         except StatusError:
-            real = inside  # it is no link
+            real = inside  # it is not a link
             continue
         links += 1
         if links > MOST_LINKS:

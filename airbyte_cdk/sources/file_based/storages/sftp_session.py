@@ -1,6 +1,6 @@
 """The SFTP protocol, version 3, read only, on an open channel.
 
-Written out rather than taken from paramiko: its client does not open folders with a name that is no UTF-8, hangs when
+Written out rather than taken from paramiko: its client does not open folders with a name that is not UTF-8, hangs when
 threads share it, and reads at a tenth of the speed. The rules are those of
 `draft-ietf-secsh-filexfer-02 <https://www.ietf.org/archive/id/draft-ietf-secsh-filexfer-02.txt>`_, which every server
 speaks.

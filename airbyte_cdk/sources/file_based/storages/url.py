@@ -13,8 +13,6 @@ class UrlOptions(BaseModel):
     """Options of the storage `url`."""
 
     class Config(OneOfOptionConfig):
-        """Schema extras."""
-
         title = "URL"
         description = "A folder of any filesystem that the Python library fsspec (with its plug-ins) can open."
         discriminator = "storage"

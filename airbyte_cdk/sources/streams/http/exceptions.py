@@ -18,7 +18,7 @@ SHOWN_BODY = 1000
 
 
 class BaseBackoffException(AirbyteTracedException, requests.HTTPError):
-    """A request failed in a way that another attempt may mend.
+    """A request failed in a way that another attempt may put right.
 
     Args:
         request: The request that was sent.

@@ -135,7 +135,7 @@ def test_members_that_break_off_raise_in_the_parser(storage: Any) -> None:
         with pytest.raises(ArchiveError, match=r"x\.zip#.* is damaged: its content does not fit"):
             rows_of(file, Reader(storage.open))
     for file in storage.members(storage.put("y.zip", bytes(data[:1000])), ["**/*.csv"]):
-        with pytest.raises(ArchiveError, match=r"y\.zip is no zip archive"):
+        with pytest.raises(ArchiveError, match=r"y\.zip is not a zip archive"):
             rows_of(file, Reader(storage.open))
 
 

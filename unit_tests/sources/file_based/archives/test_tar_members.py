@@ -292,8 +292,8 @@ def test_many_threads(storage: Any) -> None:
     [
         ("x.tar", b"", set(), "is empty"),
         ("x.tgz", b"", set(), "is empty"),
-        ("x.tar", b"<html>not found</html>", set(), "is no tar archive"),
-        ("x.tgz", quick_gzip(b"no tar in here" * 100), set(), "is no tar archive"),
+        ("x.tar", b"<html>not found</html>", set(), "is not a tar archive"),
+        ("x.tgz", quick_gzip(b"no tar in here" * 100), set(), "is not a tar archive"),
         ("x.tar", tarred({"a": b"1", "b": NOISE})[:10_000], {"x.tar#a"}, "unexpected end of data"),
         ("x.tar", tarred({"a": b"1", "b": b"2"})[:2048], {"x.tar#a"}, "cut off"),
         ("x.tar", tarred({"a": b"1", "b": b"2"})[:1100], set(), "cut off"),
@@ -328,7 +328,7 @@ def test_headers_that_attack(storage: Any) -> None:
     header.type = tarfile.GNUTYPE_LONGNAME
     header.size = 1
     chain = (header.tobuf(tarfile.GNU_FORMAT) + bytes(512)) * 3000
-    assert "is no tar archive, or damaged" in broken(storage, storage.put("y.tar", chain))[1]
+    assert "is not a tar archive, or damaged" in broken(storage, storage.put("y.tar", chain))[1]
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.xz"])

@@ -195,8 +195,8 @@ def test_few_requests_and_only_what_is_needed(storage: Any) -> None:
     ("data", "expected"),
     [
         (b"", "is empty"),
-        (b"<html>not found</html>", "is no zip archive"),
-        (zipped({"a.csv": NOISE})[:-30], "is no zip archive, or its end is missing"),
+        (b"<html>not found</html>", "is not a zip archive"),
+        (zipped({"a.csv": NOISE})[:-30], "is not a zip archive, or its end is missing"),
         (zipped({"a.csv": NOISE})[1000:], "outside of the archive"),
         (zipped({"a.csv": NOISE})[:50] + zipped({"a.csv": NOISE})[60:], "outside of the archive"),
         (patched(zipped({"a.csv": b"1"}), (30, b"b"), None), "is not where the archive's directory says"),

@@ -378,7 +378,7 @@ def test_batches_are_cut_by_bytes() -> None:
     ("data", "places", "ids"),
     [
         pytest.param('{"id":1,}\n{"id":2}', ["byte 0 to the end"], [], id="bad first line"),
-        pytest.param('5\n{"id":2}', ["byte 0 to the end"], [], id="first value is no object"),
+        pytest.param('5\n{"id":2}', ["byte 0 to the end"], [], id="first value is not an object"),
         pytest.param('{"id":1} {"id":2}\n{"id":}\n{"id":4}', ["byte 18 to the end"], [1, 2], id="several on a line"),
         pytest.param('{\n"id":1\n}\n{\n"id":2\n', ["byte 11 to the end"], [1], id="unclosed object"),
         pytest.param('[{"id":1},{"id":2}', ["byte 18 to the end"], [1, 2], id="unclosed array"),
@@ -387,7 +387,7 @@ def test_batches_are_cut_by_bytes() -> None:
         pytest.param('[{"id":1} {"id":2}]', ["byte 10 to the end"], [1], id="array without comma"),
         pytest.param('[{"id":1}]\n{"id":2}', ["byte 11 to the end"], [1], id="something behind the array"),
         pytest.param('[{"id":1}, 5, [{"id":2}], "x", null, {"id":3}]', ["byte 11", "byte 14", "byte 26", "byte 31"],
-                     [1, 3], id="items that are no objects"),
+                     [1, 3], id="items that are not objects"),
         pytest.param('{"id":1},\n{"id":2}', ["byte 8 to the end"], [1], id="commas without an array"),
     ],
 )  # fmt: skip

@@ -60,7 +60,7 @@ def test_options(options: dict[str, Any]) -> None:
         ({"base_url": "https://h/", "urls": ["https://h/a"]}, "needs either base_url or urls, and both are given"),
         ({"base_url": f"https://h/?key={SECRET}"}, "base_url must not have a query"),
         ({"base_url": f"https://u:{SECRET}@h/"}, "give user and password as credentials"),
-        ({"urls": [f"https://h/{{1..}}?key={SECRET}"]}, r"https://h/\{1\.\.\}: \{1\.\.\} is no range"),
+        ({"urls": [f"https://h/{{1..}}?key={SECRET}"]}, r"https://h/\{1\.\.\}: \{1\.\.\} is not a range"),
         ({"urls": [f"gopher://h/?key={SECRET}"]}, "begins with http:// or https://"),
         ({"base_url": "https://h/", "headers": {"X Key": SECRET}}, "'X Key' cannot be the name of a header"),
         ({"base_url": "https://h/", "headers": {"X-Key": f"{SECRET}\r\nHost: x"}}, "value of X-Key holds characters"),

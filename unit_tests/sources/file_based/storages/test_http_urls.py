@@ -40,7 +40,7 @@ def uris(*patterns: str) -> list[str]:
 )
 def test_patterns(pattern: str, expected: list[str] | None) -> None:
     if expected is None:
-        with pytest.raises(ValueError, match="is no range"):
+        with pytest.raises(ValueError, match="is not a range"):
             urls(f"https://h/{pattern}")
     else:
         assert urls(f"https://h/{pattern}.csv") == [f"https://h/{text}.csv" for text in expected]
@@ -65,16 +65,16 @@ def test_an_open_end_is_the_current_day_in_utc() -> None:
         ("https://h/{2024-01-01..2024-03-01:%H}", "has a format"),
         ("https://h/{2024-01-01..2024-03-01:%}", "has a format"),
         ("https://h/{2024-01-01..2024-03-01:daily}", "has a format"),
-        ("https://h/{1..10..2}", "is no range"),
-        ("https://h/{a..c}", "is no range"),
+        ("https://h/{1..10..2}", "is not a range"),
+        ("https://h/{a..c}", "is not a range"),
         ("https://h/{1..2", "a brace is not closed"),
         ("https://h/1..2}", "a brace is not closed"),
         ("https://h/{{1..2}}", "a brace is not closed"),
         ("ftp://h/a.csv", "begins with http:// or https://"),
         ("h/a.csv", "begins with http:// or https://"),
         ("https:///a.csv", "and a host"),
-        ("https://h:port/a.csv", "is no URL"),
-        ("https://h/a\nb.csv", "is no URL"),
+        ("https://h:port/a.csv", "is not a URL"),
+        ("https://h/a\nb.csv", "is not a URL"),
         ("https://reader:hunter22@h/a.csv", "give user and password as credentials"),
         ("https://h/a.csv#part", "write %23"),
         (f"https://h/{{0..{MOST_URLS}}}.csv", "more than 100,000 files"),
@@ -105,7 +105,7 @@ def test_expansion_is_lazy_and_filtered() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        # the query is no part of a uri: signatures change
+        # the query is not a part of a uri: signatures change
         (["https://h/a.csv?X-Amz-Signature=1"], ["https://h/a.csv"]),
         (["https://h/a.csv?v=1&w=2", "https://h/b.csv?v=1"], ["https://h/a.csv", "https://h/b.csv"]),
         # but ranges stay

@@ -64,7 +64,7 @@ def failure_of(access, call):
         ({"credentials": KEY}, Trouble.CONFIG, "does not know the access key.*`aws_access_key_id`"),
         ({"credentials": ANONYMOUS}, Trouble.CONFIG, "denied.*not public.*s3:ListBucket.*`credentials`"),
         ({"credentials": MACHINE}, Trouble.CONFIG, "this machine has no AWS credentials.*`credentials`"),
-        ({"region_name": "eu central"}, Trouble.CONFIG, "`region_name` is no name of a region"),
+        ({"region_name": "eu central"}, Trouble.CONFIG, "`region_name` is not the name of a region"),
         (
             {"endpoint": "http://no-such-host.invalid"},
             Trouble.TEMPORARY,

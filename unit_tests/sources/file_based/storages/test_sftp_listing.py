@@ -238,7 +238,7 @@ def test_a_link_into_a_folder_that_may_not_be_entered(
 
 
 @pytest.mark.parametrize(
-    ("wrong", "why"), [("nowhere", "does not exist"), ("a.csv", "is no folder"), ("closed/x", "may not be read")]
+    ("wrong", "why"), [("nowhere", "does not exist"), ("a.csv", "is not a folder"), ("closed/x", "may not be read")]
 )
 def test_a_wrong_root(sftp_server: Sftp, root: Path, wrong: str, why: str) -> None:
     put(root, "a.csv", "closed/x/b.csv")

@@ -69,7 +69,7 @@ def request_token(
         TokenRefused: a config_error: the endpoint answered with another 4xx.
         DefaultBackoffException: a transient_error: it still answered with one of those that are tried again.
         AirbyteTracedException: a transient_error if it cannot be reached or answers no JSON, a config_error if the
-            endpoint is no URL or leads nowhere, a system_error for anything else.
+            endpoint is not a URL or leads nowhere, a system_error for anything else.
     """
     shown = _without_query(endpoint)
 

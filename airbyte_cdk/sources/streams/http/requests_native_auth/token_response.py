@@ -66,13 +66,13 @@ def in_seconds(value: Any) -> AirbyteDateTime:
     """The point in time that many whole seconds from now.
 
     Raises:
-        ExpiryError: `value` is no number of seconds.
+        ExpiryError: `value` is not a number of seconds.
     """
     try:
         seconds = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
         return AirbyteDateTime.from_datetime(ab_datetime_now() + timedelta(seconds=int(seconds)))
     except (ValueError, OverflowError):
-        raise ExpiryError(f"a {type(value).__name__} that is no number of seconds") from None
+        raise ExpiryError(f"a {type(value).__name__} that is not a number of seconds") from None
 
 
 def expires_at(value: Any, current: datetime, *, is_time: bool, format: str | None) -> AirbyteDateTime:
@@ -101,4 +101,4 @@ def expires_at(value: Any, current: datetime, *, is_time: bool, format: str | No
     try:
         return ab_datetime_parse(value)
     except ValueError:
-        raise ExpiryError(f"a {type(value).__name__} that is no point in time") from None
+        raise ExpiryError(f"a {type(value).__name__} that is not a point in time") from None

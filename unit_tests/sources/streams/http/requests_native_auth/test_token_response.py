@@ -60,7 +60,7 @@ def test_seconds(value: Any, seconds: int, format: str | None) -> None:
 
 @pytest.mark.parametrize("value", ["x", "", True, [1], {"a": 1}, "nan", "inf", 1e300])
 def test_no_seconds(value: Any) -> None:
-    with pytest.raises(ExpiryError, match="no number of seconds") as caught:
+    with pytest.raises(ExpiryError, match="not a number of seconds") as caught:
         expires_at(value, PAST, is_time=False, format=None)
     assert isinstance(caught.value, ValueError)
     assert caught.value.failure_type is FailureType.system_error
@@ -83,7 +83,7 @@ def test_a_point_in_time(value: Any, format: str, expected: str) -> None:
 
 
 def test_no_point_in_time() -> None:
-    with pytest.raises(ExpiryError, match="no point in time"):
+    with pytest.raises(ExpiryError, match="not a point in time"):
         expires_at("soon", PAST, is_time=True, format="%Y")
     with pytest.raises(ExpiryError, match="token_expiry_date_format is not set"):
         expires_at("2035-03-04", PAST, is_time=True, format=None)
