@@ -6,6 +6,8 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airbyte_cdk import output
@@ -20,15 +22,17 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteStream,
     FailureType,
     Status,
+    StreamDescriptor,
     Type,
 )
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
-from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
+from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository, NoopMessageRepository
 from airbyte_cdk.sources.source import Source
+from airbyte_cdk.sources.utils.json_copy import json_copy
 from airbyte_cdk.sources.utils.schema_helpers import InternalConfig, split_config
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger, SliceLogger
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException, text_of
 
 if TYPE_CHECKING:
     from airbyte_cdk.models.batch import Batch
@@ -195,24 +199,32 @@ class AbstractSource(Source, ABC):
             if name in streams:
                 reads.append(self._stream_read(streams[name], configured, manager, internal_config, logger))
                 continue
-            yield as_airbyte_message(configured.stream, AirbyteStreamStatus.INCOMPLETE)
             text = f"The stream {name} is in the catalog, but the source has no stream of this name"
             logger.error(text)
             if self.raise_exception_on_missing_stream:
                 failures[name] = text
+                yield AirbyteTracedException(text, text, FailureType.config_error).as_sanitized_airbyte_message(
+                    StreamDescriptor(name=name, namespace=configured.stream.namespace)
+                )
+            yield as_airbyte_message(configured.stream, AirbyteStreamStatus.INCOMPLETE)
+        if failures and self.stop_sync_on_stream_failure:
+            reads = []
         configured_names = {configured.stream.name for configured in catalog.streams}
         if others := [name for name in streams if name not in configured_names]:
             logger.warning(f"Not in the catalog and therefore not read: {', '.join(others)}")
 
         announces = self._slice_logger.should_log_slice_message(logger)
         cores = available_cores()
+        readers = max(1, min(self.max_workers(), max(READERS, 2 * cores)))
+        if readers == 1 and not all(read.stream.any_thread for read in reads):
+            readers = 0  # the streams stay on this thread, on which they were made
         self.progress = Progress()
         engine = Engine(
             reads,
             encode=encode,
-            readers=max(1, min(self.max_workers(), max(READERS, 2 * cores))),
+            readers=readers,
             encoders=cores,
-            repository=self.message_repository,
+            repository=self.message_repository or NoopMessageRepository(),
             logger=logger,
             interval=state_interval(),
             progress=self.progress,
@@ -225,7 +237,7 @@ class AbstractSource(Source, ABC):
             yield from engine.run()
         for read in reads:
             if read.error is not None:
-                failures[read.stream.name] = f"{type(read.error).__name__}: {read.error}"
+                failures[read.stream.name] = f"{type(read.error).__name__}: {text_of(read.error)}"
         logger.info(f"Finished the sync of {self.name}: {self.progress.line()}")
         if failures:
             listed = "\n".join(f"{name}: {text}" for name, text in failures.items())
@@ -256,18 +268,18 @@ class AbstractSource(Source, ABC):
             stream.page_size = internal_config.page_size
         stream.begin(Reading(configured.sync_mode, configured.cursor_field or None, known, internal_config.limit))
         if not self._reads_whole(stream, configured) and not internal_config.limit:
-            stream.resume(self._initial_state(stream, configured, known))
-            return StreamRead(stream)
+            initial = json_copy(self._initial_state(stream, configured, known))
+            return StreamRead(stream, resume=partial(stream.resume, initial), known=known)
 
         def whole() -> Iterator[Item]:
-            stream.resume(known)
-            with reading_batches():
+            # on the source's own thread, other code would see it, too
+            with reading_batches() if stream.any_thread else nullcontext():
                 messages: Iterable[Item] = stream.read(
                     configured, logger, self._slice_logger, known, manager, internal_config
                 )
                 yield from stream.fitted(messages)
 
-        return StreamRead(stream, whole)
+        return StreamRead(stream, whole, partial(stream.resume, known), known)
 
     def _reads_whole(self, stream: Stream, configured: ConfiguredAirbyteStream) -> bool:
         """Whether the stream is read through its own `read`."""

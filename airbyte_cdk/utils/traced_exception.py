@@ -27,6 +27,14 @@ UNEXPLAINED = "The connector stopped because of an unexpected error. The log has
 """User message of an exception that brings none."""
 
 
+def text_of(error: BaseException) -> str:
+    """The text of an error; the name of its class if it cannot say its text."""
+    try:
+        return str(error)
+    except Exception:
+        return type(error).__name__
+
+
 class AirbyteTracedException(Exception):
     """An error that is reported as a TRACE ERROR message.
 
@@ -109,7 +117,7 @@ class AirbyteTracedException(Exception):
         Args:
             kwargs: More arguments of the constructor.
         """
-        internal_message: str | None = str(exc)
+        internal_message: str | None = text_of(exc)
         if isinstance(exc, AirbyteTracedException):
             internal_message = exc.internal_message
             kwargs.setdefault("message", exc.message)

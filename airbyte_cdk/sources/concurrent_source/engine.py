@@ -33,14 +33,13 @@ from airbyte_cdk.sources.concurrent_source.workers import (
 from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
-from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException, text_of
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.message import MessageRepository
     from airbyte_cdk.sources.streams.core import Stream
 
 T = TypeVar("T")
-POLL_SECONDS = 0.1
 MEMORY = 128 * 1024 * 1024
 """Bytes that may be in flight, unless the source says otherwise: what readers hold, batches, encoded lines."""
 READER_MEMORY = 8 * 1024 * 1024
@@ -59,12 +58,13 @@ class Engine(Generic[T]):
     stream leaves the others alone; with one reader the order of all messages is the same in each run.
 
     The loop runs on the consumer's thread, which alone closes partitions and asks for states. It waits for encoders,
-    which wait for nobody, and never for readers; so a full budget cannot deadlock it.
+    which wait for nobody, and never for readers; so a full budget cannot deadlock it. Streams that must stay on the
+    thread on which they were made are read on it, between two events.
 
     Args:
         reads: The streams, in the order in which they are to start.
         encode: Turns batches into what `run` yields for them.
-        readers: Threads that list and read partitions.
+        readers: Threads that list and read partitions; 0 for the consumer's own thread.
         encoders: Threads that encode.
         repository: Messages waiting here go out before the next item.
         logger: Tells the user about starts, ends and failures.
@@ -97,6 +97,7 @@ class Engine(Generic[T]):
         self._reads = reads
         self._repository = repository
         self._logger = logger
+        self._on_threads = readers > 0
         self._interval = interval
         self._stop_on_failure = stop_on_failure
         self._size = size
@@ -108,6 +109,7 @@ class Engine(Generic[T]):
             encoders=encoders,
             encode=encode,
             memory=max(memory // 4, memory - readers * READER_MEMORY),
+            repository=repository,
             progress=self.progress,
             announce=announce,
             as_text=as_text,
@@ -124,7 +126,7 @@ class Engine(Generic[T]):
             while not all(read.ended for read in self._reads):
                 check_interrupted()
                 try:
-                    event = self._workers.events.get(timeout=POLL_SECONDS)
+                    event = self._workers.next_event()
                 except Empty:
                     yield from self._repository.consume_queue()
                     continue
@@ -135,6 +137,11 @@ class Engine(Generic[T]):
                     break
         except Interrupted as interrupt:
             yield from self._break_off(interrupt)
+            raise
+        except SystemExit as request:  # of a stream that is read on this thread
+            for event in self._workers.left():
+                yield from self._handle(event)
+            yield from self._break_off(request)
             raise
         finally:
             self._workers.stop()
@@ -148,7 +155,18 @@ class Engine(Generic[T]):
                 yield from self._end(read)
 
     def _handle(self, event: Event[T]) -> Iterator[AirbyteMessage | T]:
-        yield from self._repository.consume_queue()
+        if self._on_threads:
+            yield from self._repository.consume_queue()
+        read = event.read if isinstance(event, Started | Ended) else event.task.read
+        try:
+            yield from self._told(event)
+        except Exception as error:  # of a hook of the stream: the other streams go on
+            self._workers.give_up(read)
+            yield from self._blame(read, error)
+            if isinstance(event, Ended) and not read.ended:
+                yield self._ended(read)
+
+    def _told(self, event: Event[T]) -> Iterator[AirbyteMessage | T]:
         match event:
             case Started(read):
                 yield from self._start(read)
@@ -226,8 +244,12 @@ class Engine(Generic[T]):
         read, partition, error = event.task.read, event.task.partition, event.error
         if partition is not None and read.stream.partition_failed(partition, error):
             return
-        self._workers.schedule.stop(read)
+        self._workers.give_up(read)
         read.unlisted = read.unlisted or partition is None
+        yield from self._blame(read, error)
+
+    def _blame(self, read: StreamRead, error: BaseException) -> Iterator[AirbyteMessage]:
+        """Note the error that ends a stream, and tell it, unless there was one before."""
         if read.error is None:
             read.error = error
             yield self._trace(read, error)
@@ -238,8 +260,12 @@ class Engine(Generic[T]):
         if isinstance(error, AirbyteTracedException):
             self._logger.error(f"Stream {stream.name} failed: {error}")
             return error.as_sanitized_airbyte_message(stream_descriptor=descriptor)
-        self._logger.error(f"Stream {stream.name} failed: {error}", exc_info=error)
-        told = str(error) if isinstance(error, EncodeError) else stream.get_error_display_message(error)
+        self._logger.error(f"Stream {stream.name} failed: {text_of(error)}", exc_info=error)
+        try:
+            told = str(error) if isinstance(error, EncodeError) else stream.get_error_display_message(error)
+        except Exception as worse:
+            self._logger.error(f"Stream {stream.name} cannot explain its error: {text_of(worse)}")
+            told = None
         message = told or (
             f"Stream {stream.name} could not be read to its end: {type(error).__name__}. The log has the details."
         )
@@ -253,18 +279,22 @@ class Engine(Generic[T]):
     def _end(self, read: StreamRead) -> Iterator[AirbyteMessage]:
         stream = read.stream
         if read.error is None and (failure := stream.failure()) is not None:
-            read.error = failure
-            yield self._trace(read, failure)
+            yield from self._blame(read, failure)
         yield from self._repository.consume_queue()
         # Nothing new to tell: it was told, or nothing could be read at all. And a stream that is read
         # as a whole closes its parts ahead of the output: after an error its state may cover records never sent.
         told = not read.unsent and (read.unlisted or read.states > 0)
-        if not told and (read.whole is None or read.error is None):
+        if read.whole is not None:  # its last state stands, if it has nothing to tell
+            told = told or bool(read.known) or read.error is not None
+        if not told:
             state = stream.final_state(complete=read.error is None)
             if state is not None:
                 yield self._state(read, state)
-        self._logger.info(f"Read {read.records} records from stream {stream.name}")
+        yield self._ended(read)
+
+    def _ended(self, read: StreamRead) -> AirbyteMessage:
+        self._logger.info(f"Read {read.records} records from stream {read.stream.name}")
         status = AirbyteStreamStatus.COMPLETE if read.error is None else AirbyteStreamStatus.INCOMPLETE
         read.ended = True
         self.progress.streams_ended += 1
-        yield as_airbyte_message(_descriptor(stream), status)
+        return as_airbyte_message(_descriptor(read.stream), status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Condition
 from typing import TYPE_CHECKING
@@ -12,13 +12,24 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
     from airbyte_cdk.sources.streams.partition import Partition
 
+MOST_WAITING = 1000
+"""Partitions of one stream that wait to be read: its listing pauses while there are so many."""
+
 
 @dataclass(eq=False)
 class Task:
-    """One thing for a worker to do: read `partition`, or list the partitions of the stream if it is None."""
+    """One thing for a worker to do.
+
+    Attributes:
+        read: The stream.
+        partition: Is to be read; None: the partitions of the stream are to be listed.
+        listing: What is left of a listing that was paused.
+        failed: Nothing more of it is to be sent.
+    """
 
     read: StreamRead
     partition: Partition | None = None
+    listing: Iterator[Partition] | None = None
     failed: bool = False
 
 
@@ -28,20 +39,28 @@ class _Queue:
 
     read: StreamRead
     waiting: deque[Partition] = field(default_factory=deque)
+    paused: Task | None = None
     listed: bool = False
     running: int = 0
     begun: bool = False
     stopped: bool = False
+    told: bool = False
 
     @property
     def finished(self) -> bool:
         return self.begun and self.listed and not self.running and not self.waiting
 
+    def finishes(self) -> bool:
+        """Whether it has finished, the first time that this is asked then."""
+        told, self.told = self.told, self.finished
+        return self.finished and not told
+
 
 class Schedule:
     """Hands out tasks: partitions of the streams that are listed first, in their order, then the next listing.
 
-    So one worker ends a stream before it begins the next, and many workers list ahead while others read.
+    So one worker ends a stream before it begins the next, and many workers list ahead while others read. A listing
+    that is far ahead pauses, so that memory does not grow with the number of partitions.
     """
 
     def __init__(self, reads: Sequence[StreamRead]) -> None:
@@ -58,6 +77,10 @@ class Schedule:
                         queue.running += 1
                         return Task(queue.read, queue.waiting.popleft())
                 for queue in self._queues.values():
+                    if queue.paused is not None:
+                        task, queue.paused = queue.paused, None
+                        return task
+                for queue in self._queues.values():
                     if not queue.begun:
                         queue.begun = True
                         queue.running += 1
@@ -68,31 +91,42 @@ class Schedule:
             return None
 
     def add(self, read: StreamRead, partition: Partition) -> bool:
-        """Queue a partition; False if its stream was stopped, so that listing can end."""
+        """Queue a partition; False if no more of its stream are wanted now: ask `pause` why."""
         with self._changed:
             queue = self._queues[id(read)]
-            if not queue.stopped:
-                queue.waiting.append(partition)
-                self._changed.notify()
-            return not queue.stopped
+            if self.stopped(read):
+                return False
+            queue.waiting.append(partition)
+            self._changed.notify()
+            return len(queue.waiting) < MOST_WAITING
+
+    def pause(self, task: Task) -> bool:
+        """Keep a listing for later; False if its stream was stopped, so that nothing more is wanted of it."""
+        with self._changed:
+            if self.stopped(task.read):
+                return False
+            self._queues[id(task.read)].paused = task
+            self._changed.notify()
+            return True
 
     def end(self, task: Task) -> bool:
-        """Note that a task ended; True if it was the last one of its stream."""
+        """Note that a task ended; whether its stream has ended with it."""
         with self._changed:
             queue = self._queues[id(task.read)]
             queue.running -= 1
             if task.partition is None:
                 queue.listed = True
             self._changed.notify_all()
-            return queue.finished
+            return queue.finishes()
 
-    def stop(self, read: StreamRead) -> None:
-        """Forget the waiting partitions of a stream, and make its running ones give up."""
+    def stop(self, read: StreamRead) -> bool:
+        """Forget the waiting partitions of a stream, and make its running ones give up; whether it has ended so."""
         with self._changed:
             queue = self._queues[id(read)]
             queue.stopped = True
             queue.waiting.clear()
             self._changed.notify_all()
+            return queue.finishes()
 
     def stopped(self, read: StreamRead) -> bool:
         """Whether the stream (or everything) was stopped."""

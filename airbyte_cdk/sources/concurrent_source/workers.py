@@ -1,18 +1,20 @@
-"""The threads that list and read partitions, and the threads that encode what they read."""
+"""Who lists and reads partitions, and the threads that encode what they read."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext
-from copy import deepcopy
+from contextlib import closing, nullcontext, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
+from airbyte_cdk.interrupts import Interrupted
 from airbyte_cdk.models import AirbyteMessage
 from airbyte_cdk.models.batch import Batch, JsonLines, Rows
 from airbyte_cdk.models.wire import body
@@ -20,11 +22,13 @@ from airbyte_cdk.sources.concurrent_source.budget import Budget, Closed
 from airbyte_cdk.sources.concurrent_source.schedule import Schedule, Task
 from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
 from airbyte_cdk.sources.streams.batch_message import BatchMessage
+from airbyte_cdk.sources.utils.json_copy import json_copy
 from airbyte_cdk.sources.utils.record_helper import stream_data_to_airbyte_message
 from airbyte_cdk.utils.estimate_message import stream_estimate
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.concurrent_source.progress import Progress
+    from airbyte_cdk.sources.message import MessageRepository
     from airbyte_cdk.sources.streams.partition import Item
 
 T = TypeVar("T")
@@ -33,11 +37,12 @@ Encode: TypeAlias = Callable[[str, str | None, Batch], T]
 
 Announce: TypeAlias = "Callable[[Mapping[str, Any]], AirbyteMessage]"
 
-_ATOMS = frozenset((str, int, float, bool, type(None)))
+POLL_SECONDS = 0.1
+"""Longest wait for an event."""
 GROUP_ROWS = 1000
 """Most single records that are gathered into one batch."""
 GROUP_SECONDS = 0.1
-"""A batch of single records is sent on when its first one is so old and another one comes."""
+"""Single records are sent on as often as this, if they come so slowly."""
 GROUP_BYTES = 1 << 20
 """A batch of single records is sent on when their JSON text is longer than this."""
 
@@ -89,21 +94,26 @@ class Ended:
     read: StreamRead
 
 
+_OVER = object()
+
 Event: TypeAlias = "Started | Records[T] | Message | Done | Failed | Ended"
 
 
 class Workers(Generic[T]):
     """Runs the tasks of a schedule and puts what comes of them into one queue.
 
+    The tasks run on threads of their own, or on the thread that asks for the events, between two events.
+
     The events of one partition are in order: its records and messages, then `Done` or `Failed`; `Ended` comes
     after all events of the stream. The bytes between here and the consumer are bounded by the budget.
 
     Args:
         reads: The streams.
-        readers: Threads that list and read.
+        readers: Threads that list and read; 0 for the thread that calls `next_event`.
         encoders: Threads that encode.
         encode: Run on the encoder threads.
         memory: Bytes that may be in flight.
+        repository: Where streams leave messages. Read without threads, these keep their place among the records.
         progress: Counts the partitions as they are found.
         announce: Makes the message that comes before a partition, from its slice; None for no message.
         as_text: Whether single records are sent on as JSON text, or as Python rows. Either is a copy: a stream may
@@ -118,31 +128,61 @@ class Workers(Generic[T]):
         encoders: int,
         encode: Encode[T],
         memory: int,
+        repository: MessageRepository,
         progress: Progress,
         announce: Announce | None = None,
         as_text: bool = False,
     ) -> None:
         self._announce = announce
         self._as_text = as_text
+        self._repository = repository
         self.schedule = Schedule(reads)
-        self.events: SimpleQueue[Event[T]] = SimpleQueue()
-        self._budget = Budget(memory)
+        self._events: SimpleQueue[Event[T]] = SimpleQueue()
+        # without threads, what was read is taken before more is read
+        self._budget = Budget(memory if readers else sys.maxsize)
         self._encode = encode
         self._progress = progress
         self._encoders = ThreadPoolExecutor(encoders, thread_name_prefix="airbyte-encode")
         # daemon threads: a reader that hangs in the network must not keep a failed process alive
-        self._readers = [Thread(target=self._work, name=f"airbyte-read-{n}", daemon=True) for n in range(readers)]
+        self._readers = [
+            Thread(target=copy_context().run, args=(self._run,), name=f"airbyte-read-{n}", daemon=True)
+            for n in range(readers)
+        ]
+        self._steps = None if readers else self._work()
 
     def start(self) -> None:
         """Start the threads."""
         for reader in self._readers:
             reader.start()
 
+    def next_event(self) -> Event[T]:
+        """The next event. Raises `queue.Empty` if there is none for `POLL_SECONDS`."""
+        if self._steps is None:
+            return self._events.get(timeout=POLL_SECONDS)
+        while self._events.empty():
+            if next(self._steps, _OVER) is _OVER:
+                raise Empty
+        return self._events.get_nowait()
+
+    def give_up(self, read: StreamRead) -> None:
+        """Read nothing more of a stream."""
+        if self.schedule.stop(read):
+            self._events.put(Ended(read))
+
+    def left(self) -> Iterator[Event[T]]:
+        """The events that are there, without waiting for more."""
+        with suppress(Empty):
+            while True:
+                yield self._events.get_nowait()
+
     def stop(self, patience: float = 2.0) -> None:
-        """Make all threads give up; wait for them, but not longer than `patience` seconds."""
+        """Make all readers give up; wait for them, but not longer than `patience` seconds."""
         self.schedule.close()
         self._budget.close()
         self._encoders.shutdown(wait=False, cancel_futures=True)
+        if self._steps is not None:
+            with suppress(Exception):  # whatever a stream does at its end, the sync is over
+                self._steps.close()
         deadline = time.monotonic() + patience
         for reader in self._readers:
             if reader.ident is not None:
@@ -152,38 +192,62 @@ class Workers(Generic[T]):
         """Give back the memory of a batch that was handed on."""
         self._budget.release(records.cost)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
+        """Do all the work there is."""
+        for _ in self._work():
+            pass
+
+    def _work(self) -> Generator[None, None, None]:
+        """Do the work there is, step by step: a step ends when something was sent on."""
         while (task := self.schedule.next()) is not None:
             try:
-                if task.partition is not None:
-                    if self._announce is not None:
-                        self.events.put(Message(task, self._announce(task.partition.slice)))
-                    self._forward(task, task.partition.read())
-                    self.events.put(Done(task))
-                else:
-                    self.events.put(Started(task.read))
-                    if task.read.whole is not None:
-                        self._forward(task, task.read.whole())
-                    else:
-                        self._list(task)
+                paused = yield from self._do(task)
+                if paused:
+                    continue
             except Closed:
                 pass
+            except (GeneratorExit, Interrupted):
+                raise
             except BaseException as error:
-                self.events.put(Failed(task, error))
+                if self._steps is not None and not isinstance(error, Exception):
+                    raise  # SystemExit, KeyboardInterrupt: on this thread they are for the whole program
+                self._events.put(Failed(task, error))
             if self.schedule.end(task):
-                self.events.put(Ended(task.read))
+                self._events.put(Ended(task.read))
+            yield
 
-    def _list(self, task: Task) -> None:
-        read, stream = task.read, task.read.stream
-        partitions = stream.partitions()
-        if (nbytes := stream.byte_estimate()) is not None:
-            self.events.put(Message(task, stream_estimate(stream.name, stream.namespace, nbytes)))
-        for partition in partitions:
+    def _do(self, task: Task) -> Generator[None, None, bool]:
+        """Do one task; whether it is to be gone on with later."""
+        read = task.read
+        if task.partition is not None:
+            if self._announce is not None:
+                self._events.put(Message(task, self._announce(task.partition.slice)))
+            yield from self._forward(task, task.partition.read())
+            self._events.put(Done(task))
+            return False
+        if task.listing is None:
+            try:
+                if read.resume is not None:
+                    read.resume()
+            finally:
+                self._events.put(Started(read))
+            self._tell(task)
+            yield
+            if read.whole is not None:
+                yield from self._forward(task, read.whole())
+                return False
+            task.listing = iter(read.stream.partitions())
+            if (nbytes := read.stream.byte_estimate()) is not None:
+                self._events.put(Message(task, stream_estimate(read.stream.name, read.stream.namespace, nbytes)))
+        if self.schedule.stopped(read):
+            return False
+        for partition in task.listing:
             self._progress.partitions += 1
             if not self.schedule.add(read, partition):
-                break
+                return self.schedule.pause(task)
+        return False
 
-    def _forward(self, task: Task, items: Iterable[Item]) -> None:
+    def _forward(self, task: Task, items: Iterable[Item]) -> Iterator[None]:
         """Send on what a partition yields; single records are gathered into batches."""
         group: list[Any] = []
         keep = partial(body, task.read.stream.name) if self._as_text else _copy
@@ -191,42 +255,61 @@ class Workers(Generic[T]):
         try:
             with closing(items) if isinstance(items, Generator) else nullcontext():
                 for item in items:
+                    if self._steps is not None and self._tell(task, group):
+                        yield
                     if type(item) is not dict:
                         record = self._single(task, group, item)
                         if record is None:
+                            yield
                             continue
                         item = record
                     if not group:
                         if self.schedule.stopped(task.read):
                             raise Closed
-                        until, nbytes = time.monotonic() + GROUP_SECONDS, 0
+                        nbytes = 0
                     kept = keep(item)
                     group.append(kept)
                     nbytes += len(kept)
                     if len(group) >= GROUP_ROWS or nbytes > GROUP_BYTES or time.monotonic() > until:
                         self._flush(task, group)
-        except Closed:
+                        yield
+                        until = time.monotonic() + GROUP_SECONDS
+        except (Closed, GeneratorExit, Interrupted):
             raise
         except BaseException:
             self._flush(task, group)  # what was yielded before an error is sent
+            self._tell(task)
             raise
         self._flush(task, group)
+        self._tell(task)
+
+    def _tell(self, task: Task, group: list[Any] | None = None) -> bool:
+        """Send on what waits in the repository, behind the records of `group`; whether there was anything.
+
+        On threads, the read loop empties the repository: nobody knows there whose a message is.
+        """
+        told = False
+        if self._steps is not None:
+            for message in self._repository.consume_queue():
+                if group:
+                    self._flush(task, group)
+                self._events.put(Message(task, message))
+                told = True
+        return told
 
     def _single(self, task: Task, group: list[Any], item: Item) -> Mapping[str, Any] | None:
         """The record that an item is; None after sending on one that is none, behind the records before it."""
         batch = item.batch if isinstance(item, BatchMessage) else item
-        record = None
-        if not isinstance(batch, Batch):
-            record = item if isinstance(item, Mapping) else _plain_record(task.read, item)
-        if record is None:
-            if self.schedule.stopped(task.read):
-                raise Closed
-            self._flush(task, group)
-            if isinstance(batch, Batch):
-                self._send(task, batch)
-            else:
-                self.events.put(Message(task, _message(task.read, item)))
-        return record
+        if not isinstance(batch, Batch) and isinstance(item, Mapping):
+            return item
+        if self.schedule.stopped(task.read):
+            raise Closed
+        self._flush(task, group)
+        if isinstance(batch, Batch):
+            self._send(task, batch)
+        else:
+            self._events.put(Message(task, _message(task.read, item)))
+        return None
 
     def _flush(self, task: Task, group: list[Any]) -> None:
         if group:
@@ -245,11 +328,11 @@ class Workers(Generic[T]):
             future = self._encoders.submit(self._encode, stream.name, stream.namespace, batch)
         except RuntimeError as error:  # the pool was shut down meanwhile
             raise Closed from error
-        self.events.put(Records(task, future, batch.num_rows, cost))
+        self._events.put(Records(task, future, batch.num_rows, cost))
 
 
 def _copy(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: value if type(value) in _ATOMS else deepcopy(value) for name, value in record.items()}
+    return {name: json_copy(value) for name, value in record.items()}
 
 
 def _message(read: StreamRead, item: Any) -> AirbyteMessage:
@@ -257,14 +340,3 @@ def _message(read: StreamRead, item: Any) -> AirbyteMessage:
     if isinstance(item, AirbyteMessage):
         return item
     return stream_data_to_airbyte_message(read.stream.name, item)
-
-
-def _plain_record(read: StreamRead, message: Any) -> Mapping[str, Any] | None:
-    """The data of a RECORD message that says nothing beyond its data, so that it can travel in a batch."""
-    record = getattr(message, "record", None)
-    if record is None or record.stream != read.stream.name or record.namespace != read.stream.namespace:
-        return None
-    if getattr(record, "meta", None) is not None or getattr(record, "file_reference", None) is not None:
-        return None
-    data: Mapping[str, Any] = record.data
-    return data

@@ -223,6 +223,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     ab_last_mod_col = "_ab_source_file_last_modified"
     ab_file_name_col = "_ab_source_file_url"
     airbyte_columns = (ab_last_mod_col, ab_file_name_col)
+    any_thread = True
     use_file_transfer = False
     preserve_directory_structure = True
 

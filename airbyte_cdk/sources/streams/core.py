@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from copy import copy, deepcopy
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -19,6 +19,7 @@ from airbyte_cdk.sources.streams.checkpoint.cursor import (
 from airbyte_cdk.sources.streams.slices import Reading, SequentialRead, slice_partitions
 from airbyte_cdk.sources.types import StreamSlice
 from airbyte_cdk.sources.utils.casing import camel_to_snake
+from airbyte_cdk.sources.utils.json_copy import json_copy
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
 
@@ -120,6 +121,9 @@ class Stream(ABC):
     - Any other stream is read from the beginning in each sync.
 
     Attributes:
+        any_thread: Declares that the stream may be read on another thread than the one on which the source made it.
+            Without it, a source that reads one stream at a time reads the stream where it was made, so that what is
+            tied to a thread works: connections of `sqlite3`, event loops, context variables, signals.
         parallel_slices: Declares that `read_records` may be called for several slices at once, on several threads, if
             the source has them (`AbstractSource.max_workers`). The state is then sent when all slices were read;
             with a `cursor`, which must not be moved by `read_records` then, also in between: each slice is closed
@@ -130,6 +134,7 @@ class Stream(ABC):
         exit_on_rate_limit: Whether a limit of the source's rate ends the stream, instead of waiting.
     """
 
+    any_thread: bool = False
     parallel_slices: bool = False
     transformer: TypeTransformer = TypeTransformer(TransformConfig.NoTransform)
     cursor: Any = None
@@ -137,6 +142,7 @@ class Stream(ABC):
     exit_on_rate_limit: bool = False
 
     _reading: Reading | None = None
+    _state_for_others: MutableMapping[str, Any] | None = None
     _configured_json_schema: Mapping[str, Any] | None = None
 
     @cached_property
@@ -305,8 +311,8 @@ class Stream(ABC):
     def read_only_records(self, state: Mapping[str, Any] | None = None) -> Iterable[StreamData]:
         """The records of the stream without its states, for another stream that depends on it.
 
-        It can be called any number of times, and beside a sync of this stream: what is read here moves neither the
-        state nor the cursor of the stream.
+        It can be called any number of times, and beside a sync of this stream. A stream that is not synced itself is
+        left with the state that it has moved to; of one that is, neither state nor cursor are moved.
 
         Args:
             state: Where to start, for a stream that keeps no state itself. One that does starts from the `state` that
@@ -314,23 +320,33 @@ class Stream(ABC):
                 has read already, too.
         """
         mode = SyncMode.incremental if state else SyncMode.full_refresh
-        stream = self._twin()
+        stream = self._for_one_more_read()
         for item in SequentialRead(stream, Reading(sync_mode=mode, state=state)).messages():
             if not isinstance(item, AirbyteMessage) or item.type is not Type.STATE:
                 yield item
 
-    def _twin(self) -> Stream:
-        """A copy for one more read: it shares all but state and cursor."""
-        own = self.own_state()
-        if own is None and self.cursor is None:
+    def _for_one_more_read(self) -> Stream:
+        """The stream at the state that it was given; if it is synced, too, a copy with its own state and cursor."""
+        keeps_state = self._takes_state()
+        if not keeps_state and self.cursor is None:
             return self
-        anew = self._reading is not None or self.checkpoint_mode() is not CheckpointMode.INCREMENTAL
+        if keeps_state and self._reading is None and self.checkpoint_mode() is CheckpointMode.INCREMENTAL:
+            if self._state_for_others is None:
+                self._state_for_others = json_copy(dict(self.own_state() or {}))
+            else:
+                cast(_HasState, self).state = json_copy(self._state_for_others)
+            return self
         twin = copy(self)
         if twin.cursor is not None:
             twin.cursor = copy(twin.cursor)
             twin.cursor.set_initial_state({})
-        if self._takes_state():
-            cast(_HasState, twin).state = {} if anew else deepcopy(dict(own or {}))
+        if keeps_state:
+            try:
+                cast(_HasState, twin).state = {}
+            except Exception:  # many setters take no empty state: what the sync began with is the best there is
+                began = self._reading.state if self._reading else None
+                if began:
+                    cast(_HasState, twin).state = json_copy(dict(began))
         return twin
 
     # The schema of the catalog. ------------------------------------------------------------------------------------
@@ -377,10 +393,9 @@ class Stream(ABC):
         return hasattr(self, "state")
 
     def own_state(self) -> Mapping[str, Any] | None:
-        """The stream's `state` now; None if it keeps none itself."""
-        if not hasattr(self, "state"):  # or the property has nothing to tell yet
-            return {} if self._takes_state() else None
-        return cast(_HasState, self).state or {}
+        """The stream's `state` now; None if it keeps none itself, or has nothing to tell yet."""
+        state: Mapping[str, Any] | None = getattr(self, "state", None)
+        return state
 
     def resume(self, state: MutableMapping[str, Any]) -> None:
         """Start from `state`. Called before each sync, with an empty one if there is none."""
@@ -416,6 +431,8 @@ class Stream(ABC):
     def reads_whole(self) -> bool:
         """Whether the stream must be read through its own `read` generator instead of partition by partition."""
         if not self.parallel_slices or self.overrides("read") or self.state_checkpoint_interval:
+            return True
+        if self.supports_incremental and self.overrides("get_updated_state"):  # wants its records in order
             return True
         return self.cursor is None and self.checkpoint_mode() is CheckpointMode.RESUMABLE_FULL_REFRESH
 
@@ -459,7 +476,10 @@ class Stream(ABC):
     def final_state(self, *, complete: bool) -> Mapping[str, Any] | None:
         """The state after the last partition; None for no message. `complete`: nothing failed."""
         state = self.closed_state() or (self.own_state() if complete else None)
-        return deepcopy(dict(state)) if state else {NO_CURSOR_STATE_KEY: True} if complete else None
+        if state:
+            return json_copy(dict(state))
+        known = self._reading is not None and bool(self._reading.state)  # then the last state stands
+        return {NO_CURSOR_STATE_KEY: True} if complete and not known else None
 
     def __str__(self) -> str:
         return f"Stream(name={self.name})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import closing, nullcontext
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from airbyte_cdk.sources.streams.checkpoint.checkpoint_reader import CheckpointR
 from airbyte_cdk.sources.streams.checkpoint.cursor import FULL_REFRESH_COMPLETE_STATE
 from airbyte_cdk.sources.streams.partition import Item, Partition
 from airbyte_cdk.sources.types import StreamSlice
+from airbyte_cdk.sources.utils.json_copy import json_copy
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.streams.core import Stream, StreamData
@@ -50,10 +50,9 @@ class SequentialRead:
     def __init__(self, stream: Stream, reading: Reading) -> None:
         self._stream = stream
         self._reading = reading
-        own = stream.own_state()
-        self._start: Mapping[str, Any] = deepcopy(dict(own if own is not None else reading.state or {}))
+        self._start: Mapping[str, Any] = json_copy(dict(stream.own_state() or reading.state or {}))
         self._legacy = bool(stream.cursor_field) and stream.overrides("get_updated_state")
-        self._updated: MutableMapping[str, Any] = deepcopy(dict(self._start))
+        self._updated: MutableMapping[str, Any] = json_copy(dict(self._start))
         self._records = 0
         self._since = 0
         self._left: int | None = None
@@ -75,6 +74,8 @@ class SequentialRead:
                 stream_state=self._start,
             )
             yield from self._slice(reader, records)
+            if stream.parallel_slices and stream.cursor is not None:
+                stream.cursor.close_slice(_as_given(stream_slice))  # its `read_records` leaves that to the framework
             yield from self._checkpoint(reader)
         final = reader.final()
         if self._sent is None or final != self._sent:
@@ -131,9 +132,16 @@ class SequentialRead:
             yield self._state(state)
 
     def _state(self, state: Mapping[str, Any]) -> AirbyteMessage:
-        self._sent = deepcopy(dict(state))
+        self._sent = json_copy(dict(state))
         self._since = 0
-        return state_message(self._stream.name, self._stream.namespace, deepcopy(self._sent))
+        return state_message(self._stream.name, self._stream.namespace, self._sent)
+
+
+def _as_given(stream_slice: Mapping[str, Any]) -> StreamSlice:
+    """A slice that a checkpoint reader gives, as cursors take it."""
+    if isinstance(stream_slice, StreamSlice):
+        return stream_slice
+    return StreamSlice(partition=stream_slice.get("partition", {}), cursor_slice=stream_slice.get("cursor_slice", {}))
 
 
 def _data(item: StreamData) -> Any:

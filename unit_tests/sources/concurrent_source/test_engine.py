@@ -370,5 +370,5 @@ def test_single_records_are_gathered_up_to_a_size() -> None:
         as_text=True,
     )
     list(engine.run())
-    assert [table.num_rows for table in batches] == [4, 4, 2]
+    assert [table.num_rows for table in batches] == [1, 4, 4, 1]
     assert all(isinstance(table, JsonLines) for table in batches)

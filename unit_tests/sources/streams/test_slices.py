@@ -295,9 +295,9 @@ def test_no_child_misses_a_parent(parent: Numbers, listed: str, state: str | Non
 def test_a_parent_that_is_not_synced_starts_from_the_state_that_it_was_given() -> None:
     parent = Counted()
     parent.state = {"c": 1}
-    assert list(parent.read_only_records()) == [{"c": 2}, {"c": 3}]
-    assert list(parent.read_only_records()) == [{"c": 2}, {"c": 3}]
-    assert parent.state == {"c": 1}
+    for _ in range(2):
+        assert list(parent.read_only_records()) == [{"c": 2}, {"c": 3}]
+        assert parent.state == {"c": 3}  # which a child may keep in its own state
 
 
 def test_children_are_read_while_the_parent_is_still_being_read() -> None:

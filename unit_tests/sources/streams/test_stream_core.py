@@ -142,7 +142,7 @@ def test_a_page_cursor_gives_way_when_there_are_slices() -> None:
     assert isinstance(stream.get_cursor(), SubstreamResumableFullRefreshCursor)
 
 
-def test_a_state_that_is_not_known_yet_is_empty_and_can_be_set() -> None:
+def test_a_state_that_is_not_known_yet_is_none_and_can_be_set() -> None:
     class Late(Numbers):
         @property
         def state(self) -> Mapping[str, Any]:
@@ -153,7 +153,7 @@ def test_a_state_that_is_not_known_yet_is_empty_and_can_be_set() -> None:
             self._value = value["c"]
 
     stream = Late()
-    assert stream.own_state() == {}
+    assert stream.own_state() is None
     stream.resume({"c": 3})
     assert stream.own_state() == {"c": 3}
     assert Numbers().own_state() is None
