@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         emit_configuration_as_airbyte_control_message,
     )
     from airbyte_cdk.connector import BaseConnector, Connector
-    from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
+    from airbyte_cdk.entrypoint import ENV_REQUEST_CACHE_PATH, AirbyteEntrypoint, launch
     from airbyte_cdk.logger import AirbyteLogFormatter, init_logger
     from airbyte_cdk.models import (
         AdvancedAuth,
@@ -38,17 +38,24 @@ if TYPE_CHECKING:
         Type,
     )
     from airbyte_cdk.sources.abstract_source import AbstractSource
+    from airbyte_cdk.sources.config import BaseConfig
     from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
     from airbyte_cdk.sources.message import InMemoryMessageRepository, MessageRepository
     from airbyte_cdk.sources.source import Source, TState
     from airbyte_cdk.sources.streams import IncrementalMixin, Stream
+    from airbyte_cdk.sources.streams.availability_strategy import AvailabilityStrategy
+    from airbyte_cdk.sources.streams.checkpoint import Cursor, ResumableFullRefreshCursor
+    from airbyte_cdk.sources.streams.core import StreamData, package_name_from_class
+    from airbyte_cdk.sources.streams.http.exceptions import BaseBackoffException, DefaultBackoffException
     from airbyte_cdk.sources.streams.http.requests_native_auth import (
+        AbstractHeaderAuthenticator,
         BasicHttpAuthenticator,
+        MultipleTokenAuthenticator,
         Oauth2Authenticator,
         SingleUseRefreshTokenOauth2Authenticator,
         TokenAuthenticator,
     )
-    from airbyte_cdk.sources.types import Config, Record, StreamSlice
+    from airbyte_cdk.sources.types import Config, FieldPointer, Record, StreamSlice
     from airbyte_cdk.sources.utils.schema_helpers import (
         InternalConfig,
         ResourceSchemaLoader,
@@ -68,7 +75,7 @@ _OWNERS = {
         "emit_configuration_as_airbyte_control_message",
     ),
     "connector": ("BaseConnector", "Connector"),
-    "entrypoint": ("AirbyteEntrypoint", "launch"),
+    "entrypoint": ("ENV_REQUEST_CACHE_PATH", "AirbyteEntrypoint", "launch"),
     "logger": ("AirbyteLogFormatter", "init_logger"),
     "models": (
         "AdvancedAuth",
@@ -90,17 +97,24 @@ _OWNERS = {
         "Type",
     ),
     "sources.abstract_source": ("AbstractSource",),
+    "sources.config": ("BaseConfig",),
     "sources.connector_state_manager": ("ConnectorStateManager",),
     "sources.message": ("InMemoryMessageRepository", "MessageRepository"),
     "sources.source": ("Source", "TState"),
     "sources.streams": ("IncrementalMixin", "Stream"),
+    "sources.streams.availability_strategy": ("AvailabilityStrategy",),
+    "sources.streams.checkpoint": ("Cursor", "ResumableFullRefreshCursor"),
+    "sources.streams.core": ("StreamData", "package_name_from_class"),
+    "sources.streams.http.exceptions": ("BaseBackoffException", "DefaultBackoffException"),
     "sources.streams.http.requests_native_auth": (
+        "AbstractHeaderAuthenticator",
         "BasicHttpAuthenticator",
+        "MultipleTokenAuthenticator",
         "Oauth2Authenticator",
         "SingleUseRefreshTokenOauth2Authenticator",
         "TokenAuthenticator",
     ),
-    "sources.types": ("Config", "Record", "StreamSlice"),
+    "sources.types": ("Config", "FieldPointer", "Record", "StreamSlice"),
     "sources.utils.schema_helpers": (
         "InternalConfig",
         "ResourceSchemaLoader",
@@ -116,6 +130,8 @@ _OWNERS = {
 }
 
 __all__ = [
+    "ENV_REQUEST_CACHE_PATH",
+    "AbstractHeaderAuthenticator",
     "AbstractSource",
     "AdvancedAuth",
     "AirbyteConnectionStatus",
@@ -126,6 +142,9 @@ __all__ = [
     "AirbyteRecordMessage",
     "AirbyteStream",
     "AirbyteTracedException",
+    "AvailabilityStrategy",
+    "BaseBackoffException",
+    "BaseConfig",
     "BaseConnector",
     "BasicHttpAuthenticator",
     "Config",
@@ -134,23 +153,29 @@ __all__ = [
     "Connector",
     "ConnectorSpecification",
     "ConnectorStateManager",
+    "Cursor",
+    "DefaultBackoffException",
     "DestinationSyncMode",
     "FailureType",
+    "FieldPointer",
     "InMemoryMessageRepository",
     "IncrementalMixin",
     "InternalConfig",
     "Level",
     "MessageRepository",
+    "MultipleTokenAuthenticator",
     "OAuthConfigSpecification",
     "Oauth2Authenticator",
     "OneOfOptionConfig",
     "OrchestratorType",
     "Record",
     "ResourceSchemaLoader",
+    "ResumableFullRefreshCursor",
     "SingleUseRefreshTokenOauth2Authenticator",
     "Source",
     "Status",
     "Stream",
+    "StreamData",
     "StreamSlice",
     "SyncMode",
     "TState",
@@ -166,6 +191,7 @@ __all__ = [
     "init_logger",
     "is_cloud_environment",
     "launch",
+    "package_name_from_class",
     "split_config",
 ]
 

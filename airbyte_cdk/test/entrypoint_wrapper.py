@@ -44,7 +44,15 @@ __all__ = ["AirbyteEntrypointException", "EntrypointOutput", "ExpectedOutcome", 
 
 
 class AirbyteEntrypointException(Exception):
-    """A command ended with errors that the test did not expect."""
+    """A command ended with errors that the test did not expect.
+
+    Attributes:
+        message: The errors, as text.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class ExpectedOutcome(Enum):

@@ -21,7 +21,11 @@ class AirbyteDateTime(datetime):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls, *args, **kwargs)
-        return self if self.tzinfo is not None else self.replace(tzinfo=UTC)
+        return self if self.tzinfo is not None else datetime.replace(self, tzinfo=UTC)
+
+    def replace(self, *args: Any, **kwargs: Any) -> Self:
+        """As `datetime.replace`; without an offset it is UTC."""
+        return self.from_datetime(super().replace(*args, **kwargs))
 
     @classmethod
     def from_datetime(cls, dt: datetime) -> Self:
@@ -152,7 +156,7 @@ def _is_other_date(text: str) -> bool:
         return False
     if re.fullmatch(r"\d{4}-\d{3}", text):
         return False
-    return bool(re.search(r"\d{8}|\d[-/.]\d|[A-Za-z]{3}", text))
+    return bool(re.search(r"\d{8}|\d[-/.]\d|[A-Za-z]{3}|\d{4} \d{1,2} \d{1,2}\b|\b\d{1,2} \d{1,2} \d{4}", text))
 
 
 def ab_datetime_try_parse(dt_str: str | None) -> AirbyteDateTime | None:

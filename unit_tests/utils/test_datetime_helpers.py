@@ -46,6 +46,8 @@ from airbyte_cdk.utils.datetime_helpers import (
         ("Mon, 01 Jan 2024 00:00:00 +0200", "2024-01-01T00:00:00+02:00"),
         ("2024-01-01 10:00:00 UTC", "2024-01-01T10:00:00+00:00"),
         ("2024-01-01 10:00:00 PST", "2024-01-01T10:00:00-08:00"),
+        ("2024 11 28", "2024-11-28T00:00:00+00:00"),
+        ("11 01 2050", "2050-11-01T00:00:00+00:00"),
     ],
 )
 def test_parsing(value: str | int, expected: str) -> None:
@@ -80,6 +82,13 @@ def test_what_is_no_date(value: Any) -> None:
     with pytest.raises(ValueError, match=r"not a date|timestamp"):
         ab_datetime_parse(value)
     assert ab_datetime_try_parse(value) is None
+
+
+def test_it_keeps_an_offset() -> None:
+    moment = AirbyteDateTime(2023, 3, 14, tzinfo=timezone(timedelta(hours=2)))
+    assert str(moment.replace(tzinfo=None)) == "2023-03-14T00:00:00+00:00"
+    assert str(moment.replace(day=15)) == "2023-03-15T00:00:00+02:00"
+    assert type(moment.replace(day=15)) is AirbyteDateTime
 
 
 def test_formatting() -> None:

@@ -28,6 +28,20 @@ class AvailabilityStrategy(ABC):
     ) -> tuple[bool, str | None]:
         """Whether `stream` can be read, and if not, why."""
 
+    @staticmethod
+    def get_first_stream_slice(stream: Stream) -> Mapping[str, Any]:
+        """The first slice of a full refresh. Raises StopIteration if there is none."""
+        first = next(iter(stream.stream_slices(sync_mode=SyncMode.full_refresh)))
+        return {} if first is None else first
+
+    @staticmethod
+    def get_first_record_for_slice(stream: Stream, stream_slice: Mapping[str, Any] | None) -> StreamData:
+        """The first record of a slice in a full refresh. Raises StopIteration if there is none."""
+        for item in stream.read_records(sync_mode=SyncMode.full_refresh, stream_slice=stream_slice):
+            if not isinstance(item, AirbyteMessage) or item.type is Type.RECORD:
+                return item
+        raise StopIteration
+
 
 class FirstRecordAvailabilityStrategy(AvailabilityStrategy):
     """A stream can be read if its first slice can."""
@@ -41,30 +55,16 @@ class FirstRecordAvailabilityStrategy(AvailabilityStrategy):
         """
         try:
             try:
-                first = get_first_stream_slice(stream)
+                first = self.get_first_stream_slice(stream)
             except StopIteration:
                 return False, NO_SLICES
             with _impatient(stream):
-                get_first_record_for_slice(stream, first)
+                self.get_first_record_for_slice(stream, first)
         except StopIteration:
             return True, None
         except AirbyteTracedException as error:
             return False, error.message or error.internal_message
         return True, None
-
-
-def get_first_stream_slice(stream: Stream) -> Mapping[str, Any]:
-    """The first slice of a full refresh. Raises StopIteration if there is none."""
-    first = next(iter(stream.stream_slices(sync_mode=SyncMode.full_refresh)))
-    return {} if first is None else first
-
-
-def get_first_record_for_slice(stream: Stream, stream_slice: Mapping[str, Any] | None) -> StreamData:
-    """The first record of a slice in a full refresh. Raises StopIteration if there is none."""
-    for item in stream.read_records(sync_mode=SyncMode.full_refresh, stream_slice=stream_slice):
-        if not isinstance(item, AirbyteMessage) or item.type is Type.RECORD:
-            return item
-    raise StopIteration
 
 
 @contextmanager

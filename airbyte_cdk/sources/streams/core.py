@@ -233,6 +233,12 @@ class Stream(ABC):
             return [[keys]]
         return [[key] if isinstance(key, str) else list(key) for key in keys]
 
+    def log_stream_sync_configuration(self) -> None:
+        """Say in the debug log by what the stream identifies and follows its records."""
+        self.logger.debug(
+            f"Syncing stream {self.name}: primary key {self.primary_key}, cursor field {self.cursor_field}"
+        )
+
     def get_error_display_message(self, exception: BaseException) -> str | None:
         """A sentence for the user about an exception of this stream, or None if there is nothing better to say."""
         return None

@@ -166,6 +166,11 @@ class InternalConfig:
             text = f"The setting {key} of the config must be an integer."
             raise AirbyteTracedException(text, text, FailureType.config_error) from None
 
+    @classmethod
+    def parse_obj(cls, config: Mapping[str, Any]) -> InternalConfig:
+        """The settings among the keys of a config."""
+        return cls(**config)
+
     def dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # published name, hence the shadowing
         """The settings that are given, under their keys in the config."""
         given = {"_limit": self.limit, "_page_size": self.page_size}

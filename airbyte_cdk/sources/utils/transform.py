@@ -170,7 +170,7 @@ class _Node:
         if value is None or self._convert is None:
             return value
         try:
-            return self._convert(value, self.schema)
+            return self._convert(value, self)
         except (ValueError, TypeError, OverflowError, ArithmeticError, RecursionError):
             return value
 
@@ -197,6 +197,12 @@ class _Node:
             return self._root.node(items)
         parts = enumerate(items if isinstance(items, list) else [])
         return [(index, self._root.node(part)) for index, part in parts if isinstance(part, Mapping)]
+
+    @property
+    def item_types(self) -> list[Any]:
+        """The types declared for all items; empty if there are none."""
+        items = self._items
+        return [name for name in items._types if name is not None] if isinstance(items, _Node) else []
 
     def check(self, value: Any, path: tuple[Any, ...]) -> None:
         """Warn if the value is of none of the declared types."""
@@ -280,13 +286,13 @@ def _described(value: Any, depth: int) -> Any:
     return type(value).__name__
 
 
-def _to_string(value: Any, schema: Mapping[str, Any]) -> Any:
+def _to_string(value: Any, node: _Node) -> Any:
     if isinstance(value, (Mapping, list, tuple)):
         return json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _to_number(value: Any, schema: Mapping[str, Any]) -> Any:
+def _to_number(value: Any, node: _Node) -> Any:
     if isinstance(value, str):
         # Python reads 1_0 as ten.
         text = value.strip()
@@ -302,30 +308,28 @@ def _to_number(value: Any, schema: Mapping[str, Any]) -> Any:
     return exact if isinstance(exact, int) and int(number) != exact else number
 
 
-def _to_integer(value: Any, schema: Mapping[str, Any]) -> Any:
+def _to_integer(value: Any, node: _Node) -> Any:
     return value if isinstance(value, str) and "_" in value else int(value)
 
 
-def _to_boolean(value: Any, schema: Mapping[str, Any]) -> Any:
+def _to_boolean(value: Any, node: _Node) -> Any:
     if isinstance(value, str):
         return _BOOLEANS.get(value.strip().lower(), value)
     return bool(value)
 
 
-def _to_array(value: Any, schema: Mapping[str, Any]) -> Any:
+def _to_array(value: Any, node: _Node) -> Any:
     if isinstance(value, tuple):
         return list(value)
     if not isinstance(value, (str, int, float, Decimal, date)):
         return value
-    items = schema.get("items")
-    declared = items.get("type") if isinstance(items, Mapping) else None
-    inner = [] if declared is None else declared if isinstance(declared, list) else [declared]
     # A scalar is taken for the only item, unless items are not scalars.
+    inner = node.item_types
     return value if inner and not any(name in ("string", "number", "integer", "boolean") for name in inner) else [value]
 
 
-_CONVERTERS: Mapping[str, Callable[[Any, Mapping[str, Any]], Any]] = {
-    "string": lambda value, schema: value if isinstance(value, str) else _to_string(value, schema),
+_CONVERTERS: Mapping[str, Callable[[Any, _Node], Any]] = {
+    "string": lambda value, node: value if isinstance(value, str) else _to_string(value, node),
     "number": _to_number,
     "integer": _to_integer,
     "boolean": _to_boolean,

@@ -8,9 +8,8 @@ import pytest
 from plain_streams import Numbers
 
 from airbyte_cdk.sources.streams.availability_strategy import (
+    AvailabilityStrategy,
     FirstRecordAvailabilityStrategy,
-    get_first_record_for_slice,
-    get_first_stream_slice,
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -56,7 +55,7 @@ def test_other_exceptions_go_on() -> None:
 
 def test_the_first_slice_and_record() -> None:
     stream = Numbers(slices=[{"p": 1}, {"p": 2}])
-    assert get_first_stream_slice(stream) == {"p": 1}
-    assert get_first_record_for_slice(stream, {"p": 1}) == {"c": 1}
+    assert AvailabilityStrategy.get_first_stream_slice(stream) == {"p": 1}
+    assert AvailabilityStrategy.get_first_record_for_slice(stream, {"p": 1}) == {"c": 1}
     with pytest.raises(StopIteration):
-        get_first_record_for_slice(Numbers(count=0), {})
+        AvailabilityStrategy.get_first_record_for_slice(Numbers(count=0), {})

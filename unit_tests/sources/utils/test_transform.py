@@ -329,3 +329,13 @@ SCHEMAS = st.recursive(
 def test_it_never_raises_and_null_stays_null(value: Any, schema: Any) -> None:
     result = transformed(value, schema)
     assert (result is None) == (value is None)
+
+
+def test_a_schema_of_arrays_of_itself_wraps_no_scalar() -> None:
+    schema = {
+        "properties": {"a": {"$ref": "#/definitions/x"}},
+        "definitions": {"x": {"type": "array", "items": {"$ref": "#/definitions/x"}}},
+    }
+    record = {"a": "v"}
+    TypeTransformer(TransformConfig.DefaultSchemaNormalization).transform(record, schema)
+    assert record == {"a": "v"}

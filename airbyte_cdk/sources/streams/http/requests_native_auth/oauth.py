@@ -207,11 +207,15 @@ class Oauth2Authenticator(AuthBase):
 
     def build_refresh_request_body(self) -> Mapping[str, Any]:
         """The form that is sent to the token endpoint; values that are None are left out when it is sent."""
-        return {} if self._send_refresh_request_as_query_params else self._values()
+        return {} if self.should_send_refresh_request_as_query_params() else self._values()
+
+    def should_send_refresh_request_as_query_params(self) -> bool:
+        """Whether the values go into the URL of the token endpoint instead of a form."""
+        return self._send_refresh_request_as_query_params
 
     def build_refresh_request_query_params(self) -> Mapping[str, Any] | None:
         """The values that are added to the URL of the token endpoint; None for none."""
-        return self._values() if self._send_refresh_request_as_query_params else None
+        return self._values() if self.should_send_refresh_request_as_query_params() else None
 
     def _values(self) -> Mapping[str, Any]:
         values: dict[str, Any] = {self.get_grant_type_name(): self.get_grant_type()}

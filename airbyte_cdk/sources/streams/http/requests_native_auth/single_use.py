@@ -127,18 +127,18 @@ class SingleUseRefreshTokenOauth2Authenticator(Oauth2Authenticator):
         """The refresh token in the config; empty if there is none."""
         return str(self._get(self._refresh_token_config_path) or "")
 
-    def set_refresh_token(self, value: str) -> None:
+    def set_refresh_token(self, new_refresh_token: str) -> None:
         """Keep the refresh token in the config."""
-        self._put(self._refresh_token_config_path, value)
+        self._put(self._refresh_token_config_path, new_refresh_token)
 
     def get_token_expiry_date(self) -> AirbyteDateTime:
         """When the token in the config expires."""
         kept = self._get(self._token_expiry_date_config_path)
         return ab_datetime_try_parse(kept) or AirbyteDateTime.from_datetime(ab_datetime_now() - timedelta(days=1))
 
-    def set_token_expiry_date(self, value: datetime | str | int | float) -> None:
+    def set_token_expiry_date(self, new_token_expiry_date: datetime | str | int | float) -> None:  # published names
         """Keep in the config when the token expires."""
-        self._put(self._token_expiry_date_config_path, str(as_expiry(value)))
+        self._put(self._token_expiry_date_config_path, str(as_expiry(new_token_expiry_date)))
 
     def _get(self, path: Sequence[str], default: Any = "") -> Any:
         node: Any = self._connector_config
