@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 pytest.register_assert_rewrite("airbyte_cdk.test.stream_reader_suite", "airbyte_cdk.test.storage_under_test")
 
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are not names: some differ in each run, and parallel runs must agree on the names of the tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 # The imports are inside the fixtures: tests without servers shall not pay for their libraries.
 
 

@@ -6,7 +6,6 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -57,6 +56,28 @@ def record_messages(stream: str, namespace: str | None, batch: Batch) -> list[Ai
         )
         for row in rows(batch)
     ]
+
+
+def _in_batches(stream: str, whole: Callable[[], Iterator[Item]]) -> Iterator[Item]:
+    """What a stream's own `read` yields, whole batches among it; single records if it looks into them."""
+    from airbyte_cdk.sources.streams.batch_message import BatchMessage, Reader, RecordsWanted, reading_as
+
+    batches = 0
+    try:
+        with reading_as(Reader.ENGINE_IN_BATCHES):
+            for item in whole():
+                batches += isinstance(item, BatchMessage)
+                yield item
+            return
+    except RecordsWanted:
+        if batches:
+            text = (
+                f"The `read` of stream {stream} changes some records, but hands others on unseen. Set "
+                "`yields_batches = False` in its class, so that it is given single records."
+            )
+            raise AirbyteTracedException(text, text, FailureType.system_error) from None
+    with reading_as(Reader.ENGINE):
+        yield from whole()
 
 
 READERS = 8
@@ -257,7 +278,6 @@ class AbstractSource(Source, ABC):
     ) -> StreamRead:
         """How a configured stream is to be read: partition by partition, or through its own `read`."""
         from airbyte_cdk.sources.concurrent_source.stream_read import StreamRead
-        from airbyte_cdk.sources.streams.batch_message import reading_batches
         from airbyte_cdk.sources.streams.core import NO_CURSOR_STATE_KEY
         from airbyte_cdk.sources.streams.slices import Reading
 
@@ -272,13 +292,13 @@ class AbstractSource(Source, ABC):
             return StreamRead(stream, resume=partial(stream.resume, initial), known=known)
 
         def whole() -> Iterator[Item]:
-            # on the source's own thread, other code would see it, too
-            with reading_batches() if stream.any_thread else nullcontext():
-                messages: Iterable[Item] = stream.read(
-                    configured, logger, self._slice_logger, known, manager, internal_config
-                )
-                yield from stream.fitted(messages)
+            messages: Iterable[Item] = stream.read(
+                configured, logger, self._slice_logger, known, manager, internal_config
+            )
+            return iter(stream.fitted(messages))
 
+        if stream.yields_batches:
+            return StreamRead(stream, partial(_in_batches, stream.name, whole), partial(stream.resume, known), known)
         return StreamRead(stream, whole, partial(stream.resume, known), known)
 
     def _reads_whole(self, stream: Stream, configured: ConfiguredAirbyteStream) -> bool:

@@ -31,7 +31,7 @@ from airbyte_cdk.sources.file_based.rejects import Rejects
 from airbyte_cdk.sources.file_based.schema_helpers import file_transfer_schema, fill_nulls, nonconforming_column
 from airbyte_cdk.sources.file_based.schema_validation_policies import EmitRecordPolicy
 from airbyte_cdk.sources.message.state import state_message
-from airbyte_cdk.sources.streams.batch_message import BatchMessage, batches_wanted
+from airbyte_cdk.sources.streams.batch_message import BatchMessage, Reader, reader
 from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints, state_interval
 from airbyte_cdk.sources.streams.core import (
     NO_CURSOR_STATE_KEY,
@@ -40,6 +40,7 @@ from airbyte_cdk.sources.streams.core import (
     StreamData,
 )
 from airbyte_cdk.sources.streams.partition import Item, Partition
+from airbyte_cdk.sources.utils.record_helper import stream_data_to_airbyte_message
 from airbyte_cdk.utils.ticking import ticking
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -224,6 +225,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     ab_file_name_col = "_ab_source_file_url"
     airbyte_columns = (ab_last_mod_col, ab_file_name_col)
     any_thread = True
+    yields_batches = True
     use_file_transfer = False
     preserve_directory_structure = True
 
@@ -514,9 +516,12 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         return record
 
     def read_records_from_slice(self, stream_slice: Mapping[str, Any]) -> Iterable[StreamData]:
-        """The records of the files of one slice; a file enters the history after its last record."""
+        """The records of the files of one slice, as RECORD messages; a file enters the history after its last one."""
         for item in self._read_slice(stream_slice):
-            yield from rows(item) if isinstance(item, Batch) else (item,)
+            if isinstance(item, Batch):
+                yield from (stream_data_to_airbyte_message(self.name, row) for row in rows(item))
+            else:
+                yield item
 
     def _read_slice(self, stream_slice: Mapping[str, Any] | None) -> Iterator[Batch | AirbyteMessage]:
         for file in (stream_slice or {}).get(self.FILES_KEY, []):
@@ -539,7 +544,8 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         internal_config: InternalConfig,
     ) -> Iterable[StreamData]:
         """The stream as one generator of records and STATE messages, for connectors that wrap or call it."""
-        in_engine = batches_wanted()
+        called_by = reader()
+        in_engine = called_by is not Reader.OTHER
         if not in_engine and NO_CURSOR_STATE_KEY not in stream_state:  # the engine has done so
             self.state = stream_state
         limit = internal_config.limit if internal_config else None
@@ -553,12 +559,12 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         ):
             if slice_logger.should_log_slice_message(logger):
                 yield slice_logger.create_slice_log_message(stream_slice)
-            if per_record or limit or not in_engine:
+            if per_record or limit or called_by is not Reader.ENGINE_IN_BATCHES:
                 records = self.read_records(configured_stream.sync_mode, cursor_field, stream_slice, stream_state)
                 yield from islice(records, limit)
             else:
                 for item in self._read_slice(stream_slice):
-                    yield BatchMessage.of(self.name, item) if isinstance(item, Batch) else item
+                    yield BatchMessage(item) if isinstance(item, Batch) else item
             entries = self.state_entries()
             if not in_engine or checkpoints.due(entries):
                 yield state_message(self.name, self.namespace, self.state)

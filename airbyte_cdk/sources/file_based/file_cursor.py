@@ -44,6 +44,9 @@ class AbstractFileBasedCursor(ABC):
         stream_config: The stream's part of the source's config.
     """
 
+    any_order: bool = False
+    """Whether files may be added in another order than that of `get_files_to_sync`, as when several are read at once."""
+
     def __init__(self, stream_config: FileBasedStreamConfig, **kwargs: Any) -> None:  # noqa: B027  # may be extended
         pass
 
@@ -77,11 +80,17 @@ class AbstractFileBasedCursor(ABC):
         Args:
             complete: Whether the stream was read without failure.
         """
-        return self.snapshot()
+        state: dict[str, Any] = member(self, "snapshot")()
+        return state
 
     def state_entries(self) -> int:
         """Number of files that the state holds. Its size grows with them, and so should the time between states."""
         return len(self.get_state().get("history") or ())
+
+
+def member(cursor: Any, name: str) -> Callable[..., Any]:
+    """A method of a cursor that earlier releases did not have: by default, for a class that only looks like a cursor."""
+    return getattr(cursor, name, None) or partial(getattr(AbstractFileBasedCursor, name), cursor)
 
 
 class DefaultFileBasedCursor(AbstractFileBasedCursor):
@@ -118,6 +127,11 @@ class DefaultFileBasedCursor(AbstractFileBasedCursor):
             raise ValueError(f"days_to_sync_if_history_is_full must not be negative, but it is {days}")
         self._time_window_if_history_is_full = timedelta(days=days)
         self._begin({})
+
+    @property
+    def any_order(self) -> bool:  # type: ignore[override]  # so that a subclass may declare it as a plain attribute
+        """True, unless a subclass keeps another account of what was read: that may be a mark up to which all was."""
+        return not any(overrides(self, hook, DefaultFileBasedCursor) for hook in ("add_file", "get_state"))
 
     def _begin(self, state: Mapping[str, Any]) -> None:
         older = state.get(OLDER_HISTORY_KEY)

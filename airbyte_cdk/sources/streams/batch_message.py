@@ -5,40 +5,69 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import fields
+from enum import Enum
 
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+from airbyte_cdk.models import AirbyteMessage, Type
 from airbyte_cdk.models.batch import Batch
 
-_batches_wanted: ContextVar[bool] = ContextVar("batches_wanted", default=False)
+
+class Reader(Enum):
+    """Who calls `Stream.read`."""
+
+    OTHER = "other"
+    """Code that iterates a stream by itself."""
+    ENGINE = "engine"
+    """The engine, which takes one message a record."""
+    ENGINE_IN_BATCHES = "engine in batches"
+    """The engine, which takes a whole batch as one `BatchMessage`."""
+
+
+_reader: ContextVar[Reader] = ContextVar("reader", default=Reader.OTHER)
 
 
 @contextmanager
-def reading_batches() -> Iterator[None]:
-    """Within this block `Stream.read` yields `BatchMessage`s instead of one message a record."""
-    token = _batches_wanted.set(True)
+def reading_as(reader: Reader) -> Iterator[None]:
+    """Within this block `Stream.read` is called by `reader`."""
+    token = _reader.set(reader)
     try:
         yield
     finally:
-        _batches_wanted.reset(token)
+        _reader.reset(token)
 
 
-def batches_wanted() -> bool:
-    """Whether the caller of `Stream.read` takes whole batches."""
-    return _batches_wanted.get()
+def reader() -> Reader:
+    """Who has called `Stream.read`."""
+    return _reader.get()
+
+
+class RecordsWanted(BaseException):
+    """A connector's own `Stream.read` looks into the records that it hands on: it must be given single ones.
+
+    Not an `Exception`: it must get through the connector's code to the engine, which calls `read` once more.
+    """
 
 
 class BatchMessage(AirbyteMessage):
     """A batch that passes through a connector's own `Stream.read` as if it were one RECORD message.
 
-    Connectors that wrap `Stream.read` look at the type of each message and hand on what is not a STATE. The engine
-    takes the batch out again; code that iterates a stream by itself never meets one.
+    Connectors that wrap `Stream.read` mostly look at the type of each message, and hand on what is not a STATE. The
+    engine takes the batch out again; code that iterates a stream by itself never meets one.
+
+    Args:
+        batch: The batch.
     """
 
     batch: Batch
 
-    @classmethod
-    def of(cls, stream: str, batch: Batch) -> BatchMessage:
-        """A message of type RECORD that carries `batch`; its own record is empty."""
-        message = cls(type=Type.RECORD, record=AirbyteRecordMessage(stream=stream, data={}, emitted_at=0))
-        message.batch = batch
-        return message
+    def __init__(self, batch: Batch) -> None:
+        for field in fields(AirbyteMessage):
+            if field.name not in ("type", "record"):
+                setattr(self, field.name, None)
+        self.type = Type.RECORD
+        self.batch = batch
+
+    @property
+    def record(self) -> None:  # type: ignore[override]
+        """Raises RecordsWanted: there is not one record."""
+        raise RecordsWanted

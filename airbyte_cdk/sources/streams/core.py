@@ -124,6 +124,8 @@ class Stream(ABC):
         any_thread: Declares that the stream may be read on another thread than the one on which the source made it.
             Without it, a source that reads one stream at a time reads the stream where it was made, so that what is
             tied to a thread works: connections of `sqlite3`, event loops, context variables, signals.
+        yields_batches: Declares that `read` may hand on whole batches of records, as streams over files do; one that
+            looks into them is called again, and given single records.
         parallel_slices: Declares that `read_records` may be called for several slices at once, on several threads, if
             the source has them (`AbstractSource.max_workers`). The state is then sent when all slices were read;
             with a `cursor`, which must not be moved by `read_records` then, also in between: each slice is closed
@@ -135,6 +137,7 @@ class Stream(ABC):
     """
 
     any_thread: bool = False
+    yields_batches: bool = False
     parallel_slices: bool = False
     transformer: TypeTransformer = TypeTransformer(TransformConfig.NoTransform)
     cursor: Any = None
