@@ -16,6 +16,7 @@ from airbyte_cdk.sources.file_based.exceptions import (
 )
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, brings_own_records
 from airbyte_cdk.sources.file_based.schema_helpers import nonconforming_column
+from airbyte_cdk.utils.overriding import overrides
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
         if not valid:
             return False, message
         try:
-            own = type(self)._check_list_files is not DefaultFileBasedAvailabilityStrategy._check_list_files
+            own = overrides(self, "_check_list_files", DefaultFileBasedAvailabilityStrategy)
             for file in [self._check_list_files(stream)] if own else self._first_files(stream, CHECKED_FILES):
                 self._check_parse_record(stream, file, logger)
         except CheckAvailabilityError as error:

@@ -41,6 +41,7 @@ from airbyte_cdk.sources.streams.core import (
 )
 from airbyte_cdk.sources.streams.partition import Item, Partition
 from airbyte_cdk.sources.utils.record_helper import stream_data_to_airbyte_message
+from airbyte_cdk.utils.overriding import overrides
 from airbyte_cdk.utils.ticking import ticking
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -57,11 +58,6 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.schema_validation_policies import AbstractSchemaValidationPolicy
     from airbyte_cdk.sources.utils.schema_helpers import InternalConfig
     from airbyte_cdk.sources.utils.slice_logger import SliceLogger
-
-
-def overrides(instance: object, name: str, base: type) -> bool:
-    """Whether `instance`, its class, or a class between it and `base` brings its own member `name`."""
-    return name in vars(instance) or getattr(type(instance), name, None) is not getattr(base, name)
 
 
 class FilePartition(Partition):

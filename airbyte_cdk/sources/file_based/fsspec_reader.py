@@ -31,6 +31,7 @@ from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import Abstr
 from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 from airbyte_cdk.sources.file_based.storage_file import StorageFile
+from airbyte_cdk.utils.overriding import overrides
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteRecordMessageFileReference
@@ -76,7 +77,7 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
     def config(self, value: AbstractFileBasedSpec) -> None:
         if value is not self._config:
             self._config = value
-            if type(self).connect is not FsspecStreamReader.connect:
+            if overrides(self, "connect", FsspecStreamReader):
                 self._filesystem = self._access = None
 
     def connect(self, config: Any) -> tuple[Any, str]:

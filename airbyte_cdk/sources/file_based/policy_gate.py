@@ -22,6 +22,7 @@ from airbyte_cdk.sources.file_based.schema_validation_policies import (
     SkipRecordPolicy,
     WaitForDiscoverPolicy,
 )
+from airbyte_cdk.utils.overriding import overrides
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
@@ -36,11 +37,7 @@ def is_built_in(policy: AbstractSchemaValidationPolicy) -> bool:
 
 
 def _decides_as(policy: AbstractSchemaValidationPolicy, cls: type[AbstractSchemaValidationPolicy]) -> bool:
-    return (
-        isinstance(policy, cls)
-        and type(policy).record_passes_validation_policy is cls.record_passes_validation_policy
-        and "record_passes_validation_policy" not in vars(policy)
-    )
+    return isinstance(policy, cls) and not overrides(policy, "record_passes_validation_policy", cls)
 
 
 def stopped(stream: str, file: RemoteFile, row: int, column: str | None) -> AirbyteTracedException:

@@ -22,6 +22,7 @@ from airbyte_cdk.sources.utils.casing import camel_to_snake
 from airbyte_cdk.sources.utils.json_copy import json_copy
 from airbyte_cdk.sources.utils.schema_helpers import ResourceSchemaLoader
 from airbyte_cdk.sources.utils.transform import TransformConfig, TypeTransformer
+from airbyte_cdk.utils.overriding import overrides
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import ConfiguredAirbyteStream
@@ -388,7 +389,7 @@ class Stream(ABC):
 
     def overrides(self, name: str) -> bool:
         """Whether the stream brings its own member `name`."""
-        return name in vars(self) or getattr(type(self), name, None) is not getattr(Stream, name, None)
+        return overrides(self, name, Stream)
 
     def _state_is_property(self) -> bool:
         """Whether the class has a property `state` that can be set."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.rejects import Rejects
+from airbyte_cdk.utils.overriding import nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -164,11 +165,4 @@ def in_pieces(batch: pa.RecordBatch, printed: int, read: FileRead) -> Iterator[p
 
 def brings_own_records(parser: FileTypeParser) -> bool:
     """Whether the parser's class overrides `parse_records` on top of (or without) its `batches`."""
-    for cls in type(parser).__mro__:
-        if cls is FileTypeParser:
-            return False
-        if "batches" in vars(cls):
-            return False
-        if "parse_records" in vars(cls):
-            return True
-    return False
+    return nearest(parser, ("batches", "parse_records"), FileTypeParser) == "parse_records"
