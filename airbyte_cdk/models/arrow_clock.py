@@ -16,24 +16,30 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airbyte_cdk.models.arrow_kinds import Unprintable
+
 Part: TypeAlias = "str | pa.StringArray"
 """A text that is the same in every row, or one text a row. Texts are put together from several, row by row."""
 
 _TEXT = pa.string()
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_PER_DAY = {unit: 86_400 * ticks for unit, ticks in _PER_SECOND.items()}
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31, in days since 1970-01-01."""
+OUTSIDE_YEARS = "a date outside the years 1 to 9999"
+OUTSIDE_DAY = "a time of day outside 00:00 to 24:00"
+"""Why a value has no form."""
 _LAST_LISTED = 2_145_916_799
 """The end of 2037. Zone files list no change of clocks beyond; Arrow does not apply the rule that follows the list."""
 
 
 def dates(array: pa.Array) -> pa.StringArray:
-    """``2013-01-31``, from date32 or date64. Raises ValueError for another year than 1 to 9999."""
+    """``2013-01-31``, from date32 or date64. Raises `Unprintable` for another year than 1 to 9999."""
+    check_years(array)
     if pa.types.is_date64(array.type):
-        days, _ = _divided(array.view(pa.int64()), 86_400_000)
+        days, _ = _divided(array.view(pa.int64()), _PER_DAY["ms"])
     else:
         days = array.view(pa.int32())
-    _check_range(days, _FIRST_DAY, _LAST_DAY, "a date outside the years 1 to 9999")
     return pc.cast(pc.cast(days, pa.int32()).view(pa.date32()), _TEXT)
 
 
@@ -41,14 +47,14 @@ def timestamps(array: pa.TimestampArray) -> list[Part]:
     """``2013-01-31T05:00:00``, with fraction and distance from UTC as parts of their own.
 
     Raises:
-        ValueError: Another year than 1 to 9999, or an unknown time zone.
+        Unprintable: Another year than 1 to 9999, or an unknown time zone.
     """
     unit, zone = array.type.unit, array.type.tz
     seconds, rest = _seconds(array.view(pa.int64()), unit)
     distance: list[Part] = []
     if zone is not None:
         seconds, distance = _local(seconds, zone)
-    _check_range(seconds, _FIRST_DAY * 86_400, (_LAST_DAY + 1) * 86_400 - 1, "a time outside the years 1 to 9999")
+    _check_range(seconds, _FIRST_DAY * _PER_DAY["s"], (_LAST_DAY + 1) * _PER_DAY["s"], OUTSIDE_YEARS)
     moments = pc.binary_replace_slice(pc.cast(seconds.view(pa.timestamp("s")), _TEXT), 10, 11, "T")
     return [moments, *_fraction(rest, unit, nanoseconds=True), *distance]
 
@@ -56,11 +62,11 @@ def timestamps(array: pa.TimestampArray) -> list[Part]:
 def times(array: pa.Array) -> list[Part]:
     """``05:00:00``, from time32 or time64, with the fraction as a part of its own; nanoseconds are cut off.
 
-    Raises ValueError for a time outside of a day.
+    Raises `Unprintable` for a time outside of a day.
     """
+    check_times(array)
     ticks = array.view(pa.int64()) if pa.types.is_time64(array.type) else pc.cast(array.view(pa.int32()), pa.int64())
     seconds, rest = _seconds(ticks, array.type.unit)
-    _check_range(seconds, 0, 86_399, "a time of day outside 00:00 to 24:00")
     clock = pc.cast(pc.cast(seconds, pa.int32()).view(pa.time32("s")), _TEXT)
     return [clock, *_fraction(rest, array.type.unit, nanoseconds=False)]
 
@@ -80,11 +86,34 @@ def _divided(array: pa.Int64Array, divisor: int) -> tuple[pa.Int64Array, pa.Int6
     return quotient, rest
 
 
-def _check_range(array: pa.Array, first: int, last: int, what: str) -> None:
-    bounds = pc.min_max(array)
+def check_years(array: pa.Array) -> None:
+    """Raise `Unprintable` unless all dates or timestamps lie in the years 1 to 9999, in their own zone.
+
+    Where the clocks of a zone are not asked, a day at either end counts as outside.
+    """
+    kind = array.type
+    first, end = _FIRST_DAY, _LAST_DAY + 1
+    if pa.types.is_date32(kind):
+        ticks, per_day = array.view(pa.int32()), 1
+    else:
+        ticks = array.view(pa.int64())
+        per_day = _PER_DAY["ms" if pa.types.is_date64(kind) else kind.unit]
+        if pa.types.is_timestamp(kind) and kind.tz not in (None, "UTC", "+00:00"):
+            first, end = first + 1, end - 1  # no zone is a whole day away from UTC
+    _check_range(ticks, first * per_day, end * per_day, OUTSIDE_YEARS)
+
+
+def check_times(array: pa.Array) -> None:
+    """Raise `Unprintable` unless all times of day lie within a day."""
+    ticks = array.view(pa.int32() if pa.types.is_time32(array.type) else pa.int64())
+    _check_range(ticks, 0, _PER_DAY[array.type.unit], OUTSIDE_DAY)
+
+
+def _check_range(ticks: pa.Array, first: int, end: int, reason: str) -> None:
+    bounds = pc.min_max(ticks)
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
-    if low is not None and (low < first or high > last):
-        raise ValueError(what)
+    if low is not None and (low < first or high >= end):
+        raise Unprintable(reason)
 
 
 def _fraction(rest: pa.Int64Array | None, unit: str, nanoseconds: bool) -> list[Part]:
@@ -135,14 +164,14 @@ def _python_distances(seconds: pa.Int64Array, zone: str) -> pa.DictionaryArray:
     try:
         place = zoneinfo.ZoneInfo(zone)
     except (KeyError, OSError, ValueError) as error:
-        raise ValueError(f"unknown time zone {zone!r}") from error
+        raise Unprintable(f"unknown time zone {zone!r}") from error
     moments = pc.dictionary_encode(seconds)
     found: list[int] = []
     for moment in moments.dictionary.to_pylist():
         try:
             distance = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment)).astimezone(place).utcoffset()
         except OverflowError as error:
-            raise ValueError("a time outside the years 1 to 9999") from error
+            raise Unprintable(OUTSIDE_YEARS) from error
         found.append(0 if distance is None else int(distance.total_seconds()))
     return pc.dictionary_encode(pc.take(pa.array(found, pa.int64()), moments.indices))
 

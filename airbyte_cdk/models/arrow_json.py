@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import struct
-import uuid
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airbyte_cdk.models.arrow_clock import Part, dates, times, timestamps
+from airbyte_cdk.models.arrow_kinds import is_list, uuid_texts
 from airbyte_cdk.models.json_text import quoted
 
 _TEXT = pa.string()
@@ -146,7 +146,7 @@ def parts(array: pa.Array, before: str = "", after: str = "", *, spell_nan: bool
         return _structs(array, before, after, spell_nan)
     if types.is_map(kind):
         return _maps(array, before, after, spell_nan)
-    if _is_list(kind):
+    if is_list(kind):
         return _lists(array, before, after, spell_nan)
     if isinstance(kind, pa.JsonType):
         return [before, _one_line(_as_string(array.storage)), after]
@@ -164,8 +164,7 @@ def plain(array: pa.Array) -> pa.Array:
         if isinstance(kind, pa.JsonType):
             return array
         if isinstance(kind, pa.UuidType):
-            cells = array.storage.to_pylist()
-            return pa.array([None if cell is None else str(uuid.UUID(bytes=cell)) for cell in cells], _TEXT)
+            return uuid_texts(array)
         if isinstance(kind, pa.Bool8Type):
             return pc.not_equal(array.storage, 0)
         return plain(array.storage)
@@ -346,17 +345,6 @@ def _unless_null(array: pa.Array, texts: list[Part]) -> list[Part]:
     if not array.null_count:
         return texts
     return [pc.if_else(array.is_valid(), join(texts, len(array)), _NO_TEXT)]
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_list(kind)
-        or types.is_large_list(kind)
-        or types.is_fixed_size_list(kind)
-        or types.is_list_view(kind)
-        or types.is_large_list_view(kind)
-    )
 
 
 def _bounds(array: pa.Array) -> tuple[pa.Int32Array, int, int]:

@@ -179,12 +179,13 @@ def _no_form(table: pa.RecordBatch, where: str) -> EncodeError:
     import pyarrow as pa
 
     from airbyte_cdk.models import arrow_json
+    from airbyte_cdk.models.arrow_kinds import Unprintable
 
     for name, column in zip(table.schema.names, table.columns, strict=True):
         try:
             arrow_json.text(column)
         except (pa.ArrowException, NotImplementedError, ValueError) as error:
-            reason = str(error) if type(error) in (ValueError, NotImplementedError) else "the value has no text"
+            reason = str(error) if isinstance(error, Unprintable | NotImplementedError) else "the value has no text"
             return EncodeError(f"{where}, column {name!r} of type {column.type}: {reason}")
     return EncodeError(f"{where}: the record is too long")
 

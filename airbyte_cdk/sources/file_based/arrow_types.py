@@ -6,13 +6,14 @@ unless floats are asked for, and temporal values are ISO text (printed by `airby
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airbyte_cdk.models.arrow_clock import check_times, check_years
+from airbyte_cdk.models.arrow_kinds import Unprintable, is_list, uuid_texts
 from airbyte_cdk.sources.file_based.schema_helpers import merge_properties
 
 Property = dict[str, Any]
@@ -44,7 +45,7 @@ def property_of(arrow_type: pa.DataType, decimal_as_float: bool = False) -> Prop
         return {"type": "null"}
     if types.is_struct(arrow_type) or types.is_map(arrow_type) or types.is_dictionary(arrow_type):
         return {"type": "object"}
-    if _is_list(arrow_type) or types.is_interval(arrow_type):
+    if is_list(arrow_type) or types.is_interval(arrow_type):
         return {"type": "array"}
     if types.is_run_end_encoded(arrow_type):
         return property_of(arrow_type.value_type, decimal_as_float)
@@ -81,10 +82,6 @@ def _unprintable(arrow_type: pa.DataType) -> str | None:
             if reason is not None:
                 return reason
     return None
-
-
-class Unprintable(ValueError):
-    """An array holds values that have no form on the wire. The text says why, without any value."""
 
 
 def wire_exact(batch: pa.RecordBatch, decimal_as_float: bool = False) -> tuple[pa.RecordBatch, dict[int, str]]:
@@ -175,23 +172,11 @@ def relisted(arrow_type: pa.DataType, array: pa.Array, buffers: int, child: pa.A
     return pa.Array.from_buffers(arrow_type, len(array), own, -1, array.offset, [child])
 
 
-def _is_list(arrow_type: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_list(arrow_type)
-        or types.is_large_list(arrow_type)
-        or types.is_fixed_size_list(arrow_type)
-        or types.is_list_view(arrow_type)
-        or types.is_large_list_view(arrow_type)
-    )
-
-
 def _exact_leaf(array: pa.Array, decimal_as_float: bool) -> pa.Array:
     arrow_type = array.type
     types = pa.types
     if isinstance(arrow_type, pa.UuidType):
-        stored = array.storage.to_pylist()
-        return pa.array([None if cell is None else str(uuid.UUID(bytes=cell)) for cell in stored], pa.string())
+        return uuid_texts(array)
     if isinstance(arrow_type, pa.BaseExtensionType):
         return map_leaves(array.storage, lambda leaf: _exact_leaf(leaf, decimal_as_float))
     if types.is_string(arrow_type) or types.is_large_string(arrow_type):
@@ -226,38 +211,6 @@ def checked_text(array: pa.Array, to: pa.DataType | None = None) -> pa.Array:
     except pa.ArrowInvalid as error:
         raise Unprintable("bytes that are not UTF-8 text") from error
     return array
-
-
-_FIRST_DAY, _LAST_DAY = -719162, 2932896
-"""0001-01-01 and 9999-12-31, in days since 1970-01-01."""
-_PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
-
-
-def check_years(array: pa.Array) -> None:
-    """Raise `Unprintable` unless all dates or timestamps lie in the years 1 to 9999, in their own zone."""
-    arrow_type = array.type
-    first, last = _FIRST_DAY, _LAST_DAY + 1
-    if pa.types.is_date32(arrow_type):
-        plain = array.view(pa.int32())
-        per_day = 1
-    else:
-        plain = array.view(pa.int64())
-        per_day = _PER_DAY["ms" if pa.types.is_date64(arrow_type) else arrow_type.unit]
-        if pa.types.is_timestamp(arrow_type) and arrow_type.tz not in (None, "UTC", "+00:00"):
-            first, last = first + 1, last - 1  # no zone is a whole day away from UTC
-    bounds = pc.min_max(plain)
-    low, high = bounds["min"].as_py(), bounds["max"].as_py()
-    if low is not None and (low < first * per_day or high >= last * per_day):
-        raise Unprintable("a date outside the years 1 to 9999")
-
-
-def check_times(array: pa.Array) -> None:
-    """Raise `Unprintable` unless all times of day lie within a day."""
-    plain = array.view(pa.int32() if pa.types.is_time32(array.type) else pa.int64())
-    bounds = pc.min_max(plain)
-    low, high = bounds["min"].as_py(), bounds["max"].as_py()
-    if low is not None and (low < 0 or high >= _PER_DAY[array.type.unit]):
-        raise Unprintable("a time of day outside 00:00 to 24:00")
 
 
 def _takeable(column: pa.Array) -> pa.Array:

@@ -440,11 +440,13 @@ def _conformance(column: pa.Array, prop: Mapping[str, Any] | None) -> Literal[Tr
 def _type_conformance(column: pa.Array, declared: str, prop: Mapping[str, Any]) -> Literal[True] | pa.BooleanArray:
     import pyarrow as pa
 
+    from airbyte_cdk.models.arrow_kinds import is_list
+
     arrow_type = column.type
     if pa.types.is_union(arrow_type):
         cells = [_fits_type(value, declared, prop) for value in column.to_pylist()]
         return True if all(cells) else pa.array(cells, pa.bool_())
-    if declared == "array" and _is_list(arrow_type):
+    if declared == "array" and is_list(arrow_type):
         return _list_conformance(column, prop.get("items"))
     return True if declared in _declared_as(arrow_type) else _nulls_of(column)
 
@@ -462,11 +464,13 @@ def _declared_as(arrow_type: pa.DataType) -> frozenset[str]:
     """Types that a column of this Arrow type fits."""
     from pyarrow import types
 
+    from airbyte_cdk.models.arrow_kinds import is_list
+
     if types.is_dictionary(arrow_type) or types.is_run_end_encoded(arrow_type):
         return _declared_as(arrow_type.value_type) | {"object"}
     if types.is_struct(arrow_type) or types.is_map(arrow_type):
         return frozenset({"object"})
-    if _is_list(arrow_type) or types.is_interval(arrow_type):
+    if is_list(arrow_type) or types.is_interval(arrow_type):
         return frozenset({"array"})
     if types.is_null(arrow_type):
         return _TYPES
@@ -479,18 +483,6 @@ def _declared_as(arrow_type: pa.DataType) -> frozenset[str]:
     else:
         width = _WIDTH["string"]
     return frozenset(SCALARS[width:])
-
-
-def _is_list(arrow_type: pa.DataType) -> bool:
-    from pyarrow import types
-
-    return bool(
-        types.is_list(arrow_type)
-        or types.is_large_list(arrow_type)
-        or types.is_fixed_size_list(arrow_type)
-        or types.is_list_view(arrow_type)
-        or types.is_large_list_view(arrow_type)
-    )
 
 
 def _list_conformance(column: pa.Array, items: Any) -> Literal[True] | pa.BooleanArray:

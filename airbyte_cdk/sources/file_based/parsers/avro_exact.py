@@ -20,6 +20,7 @@ import fastavro
 import orjson
 from fastavro.read import LOGICAL_READERS
 
+from airbyte_cdk.models.arrow_clock import OUTSIDE_DAY, OUTSIDE_YEARS
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.parsers.avro_container import MAGIC, SYNC_BYTES, Block
 from airbyte_cdk.sources.file_based.parsers.avro_schema import AvroType
@@ -269,7 +270,7 @@ class _Rewriter:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCAL_EPOCH = datetime(1970, 1, 1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_YEARS = Unreadable("a date outside the years 1 to 9999")
+_YEARS = Unreadable(OUTSIDE_YEARS)
 _EXACTLY = Context(prec=1_000_000)
 _SYMBOLS = "airbyte-symbols"  # fastavro passes on what it does not know
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -331,7 +332,7 @@ def _date(days: int, schema: Any = None, _: Any = None) -> str | Unreadable:
 
 def _time_of_day(micros: int) -> str | Unreadable:
     if not 0 <= micros < 86_400_000_000:
-        return Unreadable("a time of day outside of the day")
+        return Unreadable(OUTSIDE_DAY)
     return (datetime.min + timedelta(microseconds=micros)).time().isoformat()
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airbyte_cdk.sources.file_based.arrow_types import check_years, checked_text, relisted
+from airbyte_cdk.models.arrow_clock import check_times, check_years
+from airbyte_cdk.sources.file_based.arrow_types import checked_text, relisted
 from airbyte_cdk.sources.file_based.parsers.avro_container import Block
 from airbyte_cdk.sources.file_based.parsers.avro_exact import framed, header
 from airbyte_cdk.sources.file_based.parsers.avro_schema import AvroType
@@ -122,11 +123,9 @@ def _number(logical: str | None, array: pa.Array, column: bool) -> pa.Array:
     name, _, unit_name = logical.rpartition("-")
     unit = _UNITS[unit_name]
     if name == "time":
-        bounds = pc.min_max(array)
-        day = 86_400_000 if unit == "ms" else 86_400_000_000
-        if bounds["min"].as_py() is not None and not 0 <= bounds["min"].as_py() <= bounds["max"].as_py() < day:
-            raise Refused("a time of day outside of the day")
-        return array.view(pa.time32("ms") if unit == "ms" else pa.time64("us"))
+        times = array.view(pa.time32("ms") if unit == "ms" else pa.time64("us"))
+        check_times(times)
+        return times
     zoned = name == "timestamp"
     instants = array.view(pa.timestamp(unit))
     check_years(instants)

@@ -425,8 +425,8 @@ def test_a_block_is_never_searched_beyond_the_next_marker(way: str) -> None:
         (DATE, 1, 2**31 - 1, "a date outside the years 1 to 9999"),
         (TS_MILLIS, 1, 2**60, "a date outside the years 1 to 9999"),
         ({"type": "array", "items": TS_MICROS}, [1], [2**62], "a date outside the years 1 to 9999"),
-        (TIME_MILLIS, 1, -1, "a time of day outside of the day"),
-        (TIME_MICROS, 1, 86_400_000_000, "a time of day outside of the day"),
+        (TIME_MILLIS, 1, -1, "a time of day outside 00:00 to 24:00"),
+        (TIME_MICROS, 1, 86_400_000_000, "a time of day outside 00:00 to 24:00"),
         (BIG_DECIMAL, b"\x04\x04\xd2\x04", b"\x7f", "a broken big-decimal"),
     ],
 )
