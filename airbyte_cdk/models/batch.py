@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from airbyte_cdk.models.json_text import loads_bodies
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class JsonLines:
+class RowWise(ABC):
+    """A table that is kept row by row; the others are Arrow's record batches.
+
+    Attributes:
+        nbytes: Bytes that the rows hold in memory, about.
+    """
+
+    __slots__ = ("nbytes",)
+
+    nbytes: int
+
+    @property
+    @abstractmethod
+    def num_rows(self) -> int:
+        """Number of rows."""
+
+    @abstractmethod
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The rows as Python mappings, in order; each is the caller's own."""
+
+    @abstractmethod
+    def texts(self, body: Callable[[Mapping[str, Any]], bytes]) -> Sequence[bytes]:
+        """The rows as bodies (see `JsonLines`), those that are Python objects by way of `body`."""
+
+    @abstractmethod
+    def kept(self, mask: Sequence[bool]) -> RowWise:
+        """The rows for which `mask`, one value a row, is true."""
+
+
+class JsonLines(RowWise):
     """Rows that are kept as validated JSON text.
 
     Args:
@@ -20,7 +53,7 @@ class JsonLines:
             the batch is wrapped (`Batch.wrap`).
     """
 
-    __slots__ = ("bodies", "nbytes")
+    __slots__ = ("bodies",)
 
     def __init__(self, bodies: Sequence[bytes]) -> None:
         self.bodies = bodies
@@ -31,27 +64,72 @@ class JsonLines:
         """Number of rows."""
         return len(self.bodies)
 
+    def records(self) -> Iterator[dict[str, Any]]:
+        """See `RowWise.records`; integers have any size, other numbers are floats."""
+        return loads_bodies(self.bodies)
 
-class Rows:
+    def texts(self, body: Callable[[Mapping[str, Any]], bytes]) -> Sequence[bytes]:
+        """See `RowWise.texts`."""
+        return self.bodies
+
+    def kept(self, mask: Sequence[bool]) -> JsonLines:
+        """See `RowWise.kept`."""
+        return JsonLines(list(compress(self.bodies, mask)))
+
+
+class Rows(RowWise):
     """Rows as Python objects: what a per-record hook of a connector returns.
 
     Args:
-        records: One mapping from column name to JSON-like value a row.
+        rows: One mapping from column name to JSON-like value a row.
+        nbytes: About how long their JSON text is, if that is known.
     """
 
-    __slots__ = ("nbytes", "records")
+    __slots__ = ("rows",)
 
-    def __init__(self, records: Sequence[Mapping[str, Any]], nbytes: int = 0) -> None:
-        self.records = records
-        self.nbytes = nbytes or 200 * len(records)
+    def __init__(self, rows: Sequence[Mapping[str, Any]], nbytes: int | None = None) -> None:
+        self.rows = rows
+        self.nbytes = sum(map(text_size, rows)) if nbytes is None else nbytes
 
     @property
     def num_rows(self) -> int:
         """Number of rows."""
-        return len(self.records)
+        return len(self.rows)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """See `RowWise.records`."""
+        return map(dict, self.rows)
+
+    def texts(self, body: Callable[[Mapping[str, Any]], bytes]) -> Sequence[bytes]:
+        """See `RowWise.texts`."""
+        return list(map(body, self.rows))
+
+    def kept(self, mask: Sequence[bool]) -> Rows:
+        """See `RowWise.kept`."""
+        return Rows(list(compress(self.rows, mask)))
 
 
-Table: TypeAlias = "pa.RecordBatch | JsonLines | Rows"
+def text_size(value: Any) -> int:
+    """About how many bytes the JSON text of a Python value has; for a budget, not to the byte."""
+    size = 0
+    waiting = [value]
+    counted: set[int] = set()  # containers: one may contain itself
+    while waiting:
+        value = waiting.pop()
+        size += 10
+        if isinstance(value, str | bytes):
+            size += len(value)
+        elif isinstance(value, Mapping | list | tuple) and id(value) not in counted:
+            counted.add(id(value))
+            if isinstance(value, Mapping):
+                size += sum(map(len, map(str, value)))
+                waiting.extend(value.values())
+            else:
+                waiting.extend(value)
+    return size
+
+
+Table: TypeAlias = "pa.RecordBatch | RowWise"
 
 
 @dataclass(slots=True)
@@ -82,8 +160,12 @@ class Batch:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the rows hold in memory."""
-        return self.table.nbytes
+        """About how many bytes the rows hold in memory, without dictionaries, which their lines do not have either."""
+        if isinstance(self.table, RowWise):
+            return self.table.nbytes
+        from airbyte_cdk.models.arrow_kinds import dense_bytes
+
+        return sum(map(dense_bytes, self.table.columns))
 
 
 @dataclass(slots=True)

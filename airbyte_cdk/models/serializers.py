@@ -233,8 +233,8 @@ def message_line(message: AirbyteMessage) -> bytes:
 def _slow_line(message: AirbyteMessage, content: dict[str, Any]) -> bytes:
     try:
         line = slow_dumps(content) + b"\n"
-    except (TypeError, ValueError, RecursionError) as error:
-        detail = "it is nested too deeply" if isinstance(error, RecursionError) else f"a value of type {error}"
+    except (TypeError, ValueError) as error:
+        detail = f"a value of type {error}" if isinstance(error, TypeError) else str(error)
         raise MessageEncodingError(f"{_called(message)} cannot be written as JSON: {detail}") from None
     tell_slow(_called(message))
     return line

@@ -8,15 +8,11 @@ are printed by `arrow_json`, without a Python object a row; see docs/design/wire
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from airbyte_cdk.models.batch import Batch, JsonLines, Lines, Rows
-from airbyte_cdk.models.json_text import dumps, quoted, slow_dumps, tell_slow
+from airbyte_cdk.models.batch import Batch, Lines, RowWise
+from airbyte_cdk.models.json_text import dumps, loads, quoted, slow_dumps, tell_slow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,11 +46,8 @@ def encode(stream: str, namespace: str | None, batch: Batch, emitted_at: int) ->
     buffers: list[Any]
     if batch.num_rows == 0:
         buffers = []
-    elif isinstance(table, JsonLines):
-        buffers = _splice(envelope, table)
-    elif isinstance(table, Rows):
-        bodies = [_body(record, batch, stream) for record in table.records]
-        buffers = _splice(envelope, JsonLines(bodies))
+    elif isinstance(table, RowWise):
+        buffers = _splice(envelope, table.texts(lambda row: _body(row, batch, stream)))
     else:
         from airbyte_cdk.models.arrow_json import data_of
 
@@ -144,12 +137,9 @@ def _print(
 
 
 def _size(table: pa.RecordBatch) -> int:
-    import pyarrow as pa
+    from airbyte_cdk.models.arrow_kinds import dense_bytes
 
-    try:
-        return int(table.nbytes)
-    except pa.ArrowTypeError:  # views, in older releases of pyarrow
-        return 0
+    return sum(map(dense_bytes, table.columns))
 
 
 def _messages(table: pa.RecordBatch, batch: Batch, envelope: _Envelope) -> pa.StringArray:
@@ -193,10 +183,9 @@ def _no_form(table: pa.RecordBatch, where: str) -> EncodeError:
 # JSON text
 
 
-def _splice(envelope: _Envelope, lines: JsonLines) -> list[Any]:
+def _splice(envelope: _Envelope, bodies: Sequence[bytes]) -> list[Any]:
     before, constants, after = (part.encode() for part in (envelope.before, envelope.constants, envelope.after))
     tail = (b"," if constants else b"") + constants + after
-    bodies = lines.bodies
     if max(map(len, bodies)) < _OWN_BUFFER and not (constants and b"" in bodies):
         # one copy for all: too much is joined at either end, and not written
         joined = (tail + before).join((b"", *bodies, b""))
@@ -242,7 +231,7 @@ def _text(row: Mapping[str, Any], stream: str) -> bytes:
         pass
     try:
         body = slow_dumps(row)[1:-1]
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise EncodeError(f"stream {stream!r}, {_reason(row)}") from error
     tell_slow(f"Stream {stream}")
     return body
@@ -255,37 +244,18 @@ def _reason(row: Mapping[Any, Any]) -> str:
             slow_dumps({name: value})
         except TypeError as error:
             return f"column {name!r}: a value (or key) of type {error} has no form in JSON"
-        except (ValueError, RecursionError):
-            return f"column {name!r}: a value is too long or too deep for JSON"
+        except ValueError as error:
+            return f"column {name!r}: {error}"
     return "a value has no form in JSON"
 
 
-# Rows from text
+# Rows from Arrow
 
 
 def _plain_rows(batch: Batch) -> Iterator[dict[str, Any]]:
     """The rows without constants and wrap."""
     table = batch.table
-    if isinstance(table, Rows):
-        for record in table.records:
-            yield dict(record)
-    elif isinstance(table, JsonLines):
-        for start in range(0, len(table.bodies), _TOGETHER):
-            yield from _loads_all(table.bodies[start : start + _TOGETHER])
-    else:
-        yield from _arrow_rows(table, batch)
-
-
-def _loads_all(bodies: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Several objects from their texts without braces: in one go, unless one of them must be read with care."""
-    text = b"[{%b}]" % b"},{".join(bodies)
-    if _LONG_INTEGER not in text.translate(_DIGITS_TO_ZERO):
-        try:
-            found: list[dict[str, Any]] = orjson.loads(text)
-            return found
-        except ValueError:
-            pass
-    return [_loads(b"{%b}" % body) for body in bodies]
+    return table.records() if isinstance(table, RowWise) else _arrow_rows(table, batch)
 
 
 def _arrow_rows(table: pa.RecordBatch, batch: Batch, step: int = 1024) -> Iterator[dict[str, Any]]:
@@ -296,7 +266,7 @@ def _arrow_rows(table: pa.RecordBatch, batch: Batch, step: int = 1024) -> Iterat
         row = None if batch.first_row is None else batch.first_row + start
         for lines in _print(table.slice(start, step), _objects, batch.origin or "a batch", row):
             for line in lines.cast(pa.binary()).to_pylist():
-                yield _loads(line, exact)
+                yield loads(line, exact)
 
 
 def _holds_json_text(kind: pa.DataType) -> bool:
@@ -307,28 +277,3 @@ def _holds_json_text(kind: pa.DataType) -> bool:
         return _holds_json_text(kind.value_type)
     inner = (kind.field(number).type for number in range(kind.num_fields))
     return isinstance(kind, pa.JsonType) or any(map(_holds_json_text, inner))
-
-
-_TOGETHER = 128
-"""Rows whose text is read by one call."""
-_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG_INTEGER = b"0" * 19
-
-
-def _loads(text: bytes, exact: bool = True) -> dict[str, Any]:
-    """One JSON object. NaN and infinities may be spelled, and if `exact`, integers may have any length."""
-    if not exact or _LONG_INTEGER not in text.translate(_DIGITS_TO_ZERO):  # orjson makes floats of longer integers
-        try:
-            row: dict[str, Any] = orjson.loads(text)
-            return row
-        except ValueError:
-            pass
-    slow: dict[str, Any] = json.loads(text, parse_int=_integer)
-    return slow
-
-
-def _integer(digits: str) -> int:
-    try:
-        return int(digits)
-    except ValueError:  # Python's limit of 4300 digits
-        return int(Decimal(digits))

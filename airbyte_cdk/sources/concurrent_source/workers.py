@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from airbyte_cdk.interrupts import Interrupted
 from airbyte_cdk.models import AirbyteMessage
-from airbyte_cdk.models.batch import Batch, JsonLines, Rows
+from airbyte_cdk.models.batch import Batch, JsonLines, Rows, text_size
 from airbyte_cdk.models.wire import body
 from airbyte_cdk.sources.concurrent_source.budget import Budget, Closed
 from airbyte_cdk.sources.concurrent_source.schedule import Schedule, Task
@@ -44,7 +44,7 @@ GROUP_ROWS = 1000
 GROUP_SECONDS = 0.1
 """Single records are sent on as often as this, if they come so slowly."""
 GROUP_BYTES = 1 << 20
-"""A batch of single records is sent on when their JSON text is longer than this."""
+"""A batch of single records is sent on when their JSON text is longer than this, about."""
 
 
 @dataclass(slots=True)
@@ -250,7 +250,8 @@ class Workers(Generic[T]):
     def _forward(self, task: Task, items: Iterable[Item]) -> Iterator[None]:
         """Send on what a partition yields; single records are gathered into batches."""
         group: list[Any] = []
-        keep = partial(body, task.read.stream.name) if self._as_text else _copy
+        keep: Callable[[Mapping[str, Any]], Any] = partial(body, task.read.stream.name) if self._as_text else _copy
+        size: Callable[[Any], int] = len if self._as_text else text_size
         until, nbytes = 0.0, 0
         try:
             with closing(items) if isinstance(items, Generator) else nullcontext():
@@ -269,7 +270,7 @@ class Workers(Generic[T]):
                         nbytes = 0
                     kept = keep(item)
                     group.append(kept)
-                    nbytes += len(kept)
+                    nbytes += size(kept)
                     if len(group) >= GROUP_ROWS or nbytes > GROUP_BYTES or time.monotonic() > until:
                         self._flush(task, group)
                         yield

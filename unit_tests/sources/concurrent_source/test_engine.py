@@ -79,9 +79,9 @@ class Toy(Stream):
 
 def encode(stream: str, namespace: str | None, batch: Batch) -> list[Any]:
     assert isinstance(batch.table, Rows)
-    if any(r.get("n") == "unprintable" for r in batch.table.records):
+    if any(r.get("n") == "unprintable" for r in batch.table.rows):
         raise ValueError("cannot be printed")
-    return [(stream, r["p"], r["n"]) for r in batch.table.records]
+    return [(stream, r["p"], r["n"]) for r in batch.table.rows]
 
 
 def engine_of(reads: list[StreamRead], readers: int = 1, **options: Any) -> Engine[Any]:
