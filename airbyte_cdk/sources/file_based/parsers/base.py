@@ -39,8 +39,12 @@ class FileRead:
             or nothing is known; rows are cast to it where the format is untyped.
         reserved: Names of the metadata columns: same-named columns of the file are dropped (the stream's own win).
         keep_nulls: True if top-level nulls are to be printed (schemaless streams): `JsonLines` then keeps them.
+        as_rows: True if the rows become Python objects before they are printed: then `JsonLines` may hold numbers that
+            readers take for infinite, which are otherwise replaced by null.
         rejects: Takes the bad rows.
         batch_bytes: Wanted size of a batch, in bytes of output.
+        described: How discovery describes the columns of this file. Filled in, before its first batch, by the parser of
+            a format that types its columns.
     """
 
     config: FileBasedStreamConfig
@@ -50,8 +54,10 @@ class FileRead:
     schema: Mapping[str, Mapping[str, Any]] | None = None
     reserved: frozenset[str] = frozenset()
     keep_nulls: bool = False
+    as_rows: bool = False
     rejects: Rejects = field(default_factory=Rejects)
     batch_bytes: int = BATCH_BYTES
+    described: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class FileTypeParser(ABC):
@@ -118,7 +124,10 @@ class FileTypeParser(ABC):
         logger: logging.Logger,
         discovered_schema: Mapping[str, Any] | None,
     ) -> Iterable[dict[str, Any]]:
-        """The file's good rows as Python mappings; raises RecordParseError at the end if there were bad ones."""
+        """The file's good rows as Python mappings; raises RecordParseError at the end if there were bad ones.
+
+        Columns without a value are None. Numbers with a fraction or an exponent are floats.
+        """
         from airbyte_cdk.models.batch import Batch
         from airbyte_cdk.models.wire import rows
         from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, RecordParseError
@@ -126,13 +135,15 @@ class FileTypeParser(ABC):
         schema = None
         if discovered_schema is not None and not config.schemaless:
             schema = discovered_schema.get("properties", discovered_schema)
-        read = FileRead(config, file, stream_reader, logger, schema, keep_nulls=True)
+        read = FileRead(config, file, stream_reader, logger, schema, keep_nulls=True, as_rows=True)
         for table in self.batches(read):
             yield from rows(Batch(table))
         if read.rejects:
-            raise RecordParseError(
+            error = RecordParseError(
                 FileBasedSourceError.ERROR_PARSING_RECORD, filename=file.uri, details=read.rejects.summary()
             )
+            error.rejects = read.rejects
+            raise error
 
 
 def options_of(config: FileBasedStreamConfig, kind: type[Options]) -> Options:
@@ -148,15 +159,18 @@ def without_reserved(batch: pa.RecordBatch, read: FileRead) -> pa.RecordBatch:
     return batch.drop_columns(dropped) if dropped else batch
 
 
-def in_pieces(batch: pa.RecordBatch, printed: int, read: FileRead) -> Iterator[pa.RecordBatch]:
-    """The batch in pieces of equal numbers of rows, none if it has no row.
+def in_pieces(batch: pa.RecordBatch, read: FileRead) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces of equal numbers of rows that make about `read.batch_bytes` of output; none without rows.
 
-    Args:
-        printed: About how many bytes of output it makes. Up to twice `read.batch_bytes` it stays whole.
+    Up to twice that size it stays whole.
     """
+    from airbyte_cdk.models.arrow_kinds import dense_bytes
+    from airbyte_cdk.models.wire import line_width
+
     rows = batch.num_rows
     if rows == 0:
         return
+    printed = sum(map(dense_bytes, batch.columns)) + rows * line_width(batch.schema)
     pieces = min(rows, -(-printed // (2 * read.batch_bytes)))
     step = -(-rows // pieces)
     for start in range(0, rows, step):

@@ -16,9 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from airbyte_cdk.models.wire import line_width
 from airbyte_cdk.sources.file_based.config.excel_format import ExcelFormat
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, SchemaInferenceError
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, in_pieces, options_of
@@ -32,6 +30,8 @@ from airbyte_cdk.sources.file_based.parsers.excel_columns import (
     property_of,
 )
 from airbyte_cdk.sources.file_based.parsers.excel_workbook import open_workbook
+from airbyte_cdk.sources.file_based.rejects import RejectKind
+from airbyte_cdk.utils.wording import counted
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
@@ -90,10 +90,11 @@ class ExcelParser(FileTypeParser):
                     yield from _ready(block, sheet.names, read)
                     row = block.first_row + block.num_rows - 1
         except BadWorkbook as error:
-            read.rejects.add(f"row {row + 1} to the end" if row else "file", str(error))
+            read.rejects.add(f"row {row + 1} to the end" if row else "file", str(error), RejectKind.UNREADABLE)
         if errors:
             read.logger.warning(
-                f"File {read.file.uri}: {errors} cells hold an error such as #DIV/0! instead of a value; they are null"
+                f"File {read.file.uri}: {counted(errors, 'cell')} with an error such as #DIV/0! instead of a value, "
+                "sent as null"
             )
 
 
@@ -175,17 +176,8 @@ def _ready(block: Block, names: ColumnNames, read: FileRead) -> Iterator[pa.Reco
     if not arrays:
         return
     batch = pa.RecordBatch.from_arrays(arrays, kept)
-    printed = sum(map(_size, arrays)) + batch.num_rows * line_width(batch.schema)
-    for piece in in_pieces(batch, printed, read):
+    for piece in in_pieces(batch, read):
         yield pa.RecordBatch.from_arrays(list(map(_plain, piece.columns)), kept)
-
-
-def _size(array: pa.Array) -> int:
-    """Bytes of an array as plain values: a shared text counts wherever it stands."""
-    if not pa.types.is_dictionary(array.type):
-        return int(array.nbytes)
-    lengths = pc.binary_length(array.dictionary).take(array.indices)
-    return pc.sum(lengths).as_py() or 0
 
 
 def _plain(array: pa.Array) -> pa.Array:

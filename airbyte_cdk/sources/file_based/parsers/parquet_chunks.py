@@ -5,10 +5,8 @@ A row group holds one chunk of bytes a column, see https://parquet.apache.org/do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-
-import pyarrow.parquet as pq
 
 AHEAD_BYTES = 8 * 1024 * 1024
 """Row groups are announced until so much is ahead of the one that is being read, and at least the next one."""
@@ -24,12 +22,14 @@ class ChunkAhead:
 
     Args:
         handle: Has `prefetch` and `release`, as `StorageHandle`; any other is left alone.
-        footer: The file's metadata.
+        row_groups: How many row groups the file has.
+        chunks_of: Gives the bytes of the columns of a row group.
     """
 
-    def __init__(self, handle: Any, footer: pq.FileMetaData) -> None:
+    def __init__(self, handle: Any, row_groups: int, chunks_of: Callable[[int], list[Range]]) -> None:
         self._handle = handle if hasattr(handle, "prefetch") and hasattr(handle, "release") else None
-        self._footer = footer
+        self._row_groups = row_groups
+        self._chunks_of = chunks_of
         self._next = 0
         self._ahead: list[tuple[int, list[Range]]] = []  # row groups that were announced and not yet finished
 
@@ -43,8 +43,8 @@ class ChunkAhead:
                 self._handle.release(chunks[0][0], chunks[-1][1])
         new: list[Range] = []
         waiting = sum(_total(chunks) for number, chunks in self._ahead if number > group)
-        while self._next < self._footer.num_row_groups and (self._next <= group + 1 or waiting < AHEAD_BYTES):
-            chunks = _chunks(self._footer.row_group(self._next))
+        while self._next < self._row_groups and (self._next <= group + 1 or waiting < AHEAD_BYTES):
+            chunks = sorted(self._chunks_of(self._next))
             self._ahead.append((self._next, chunks))
             new += in_reading_order(chunks)
             waiting += _total(chunks) if self._next > group else 0
@@ -65,18 +65,6 @@ def in_reading_order(chunks: Sequence[Range]) -> list[Range]:
         parts += [(i / count, (cuts[i], cuts[i + 1])) for i in range(count)]
     parts.sort(key=lambda part: part[0])
     return [part for _, part in parts]
-
-
-def _chunks(group: pq.RowGroupMetaData) -> list[Range]:
-    """The bytes of the columns, in the order of the file."""
-    found = []
-    for i in range(group.num_columns):
-        column = group.column(i)
-        start = column.data_page_offset
-        if column.has_dictionary_page and 0 < column.dictionary_page_offset < start:
-            start = column.dictionary_page_offset
-        found.append((start, start + column.total_compressed_size))
-    return sorted(found)
 
 
 def _total(ranges: Iterable[Range]) -> int:

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from airbyte_cdk.sources.file_based.exceptions import SchemaInferenceError
 from airbyte_cdk.sources.file_based.parsers import csv_blocks
 from airbyte_cdk.sources.file_based.parsers.base import BATCH_BYTES, FileRead
 from airbyte_cdk.sources.file_based.parsers.csv import INFERENCE_CHARACTERS, CsvParser
+from airbyte_cdk.sources.file_based.parsers.parquet import ParquetParser
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 from airbyte_cdk.test.one_file_reader import OneFileReader
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -651,3 +653,19 @@ def test_utf_16_and_utf_8_give_the_same(text: str, at_most: int) -> None:
     plain = read_csv(text, **header)
     assert wide.rows == plain.rows
     assert wide.reject_count == plain.reject_count
+
+
+# ---- names
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a_1", "a_1_1", "a_2", "b_1"]), min_size=1, max_size=7))
+def test_names_of_columns_are_told_apart_as_in_parquet(names: list[str]) -> None:
+    blocks = io.BytesIO()
+    columns = [pa.array([number]) for number in range(len(names))]
+    pq.write_table(pa.Table.from_arrays(columns, names=names), blocks)
+    config = FileBasedStreamConfig(name="s", format={"filetype": "parquet"})
+    reader = OneFileReader(blocks.getvalue())
+    file = RemoteFile(uri="a.parquet", last_modified=datetime(2024, 1, 1))
+    in_parquet = asyncio.run(ParquetParser().infer_schema(config, file, reader, logging.getLogger("test")))
+    assert list(infer_csv(",".join(names) + "\n")) == list(in_parquet)
+    assert len(in_parquet) == len(names)

@@ -211,7 +211,7 @@ def test_errors_are_null_and_told_once(caplog: pytest.LogCaptureFixture) -> None
     assert inferred(content) == {"a": NUMBER}
     with caplog.at_level(logging.WARNING):
         assert column(content) == [1, None, None, 2]
-    assert [message for message in caplog.messages if "dir/a.xlsx: 2 cells hold an error" in message]
+    assert [message for message in caplog.messages if "dir/a.xlsx: 2 cells with an error" in message]
 
 
 # Names of columns

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import gzip
 import io
 import json
 import logging
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -15,6 +20,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as encryption
 import pytest
 
 from airbyte_cdk.models.batch import Batch
@@ -189,7 +195,7 @@ def test_files_that_cannot_be_opened_are_rejected(content: bytes) -> None:
 def test_columns_of_one_name_are_numbered(caplog: pytest.LogCaptureFixture) -> None:
     table = pa.Table.from_arrays([pa.array([n]) for n in range(5)], names=["a", "a", "b", "a", "a_1"])
     content = written(table)
-    row = {"a_1_": 0, "a_2": 1, "b": 2, "a": 3, "a_1": 4}
+    row = {"a_1_1": 0, "a_2": 1, "b": 2, "a": 3, "a_1": 4}
     assert printed(reading(content)) == [row]
     assert list(inferred(content)) == list(row)
     assert "several columns have one name" in caplog.text
@@ -339,3 +345,159 @@ def test_wide_files_share_the_buffers() -> None:
     batches = list(ParquetParser().batches(reading(content)))
     assert sum(batch.num_rows for batch in batches) == 2
     assert pa.total_allocated_bytes() - before < 100_000_000
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["y" * 200_000] * 4000,
+        [None] * 64 + ["y" * 200_000] * 4000,
+        ["a"] * 100 + ["y" * 200_000] * 4000,
+    ],
+    ids=["always", "after nulls", "after short ones"],
+)
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array,
+        lambda cells: pa.array(cells).dictionary_encode(),
+        lambda cells: pa.array([[cell] for cell in cells]),
+        lambda cells: pa.array([{"t": cell} for cell in cells]),
+    ],
+    ids=["text", "category", "list", "struct"],
+)
+def test_long_text_that_is_repeated_is_read_within_bounds(cells: list[Any], column: Callable[[Any], pa.Array]) -> None:
+    content = written(pa.table({"t": column(cells)}))  # 800 MB of text in a file of few kB
+    assert len(content) < 300_000
+    before = pa.total_allocated_bytes()
+    most = rows = 0
+    for batch in ParquetParser().batches(reading(content, batch_bytes=1_000_000)):
+        rows += batch.num_rows
+        most = max(most, pa.total_allocated_bytes() - before)
+        if rows < 400 or rows > len(cells) - 400:
+            lines = encode("s", None, Batch(batch), 0).nbytes
+            assert lines < 4_000_000
+            assert lines < 100_000 or 0.8 < Batch(batch).nbytes / lines < 1.2
+    assert rows == len(cells)
+    assert most < 40_000_000
+
+
+def test_rows_that_become_longer_are_read_in_smaller_batches() -> None:
+    cells = ["a" * 10] * 2000 + [f"{n}" * 20_000 for n in range(2000)]
+    content = written({"t": cells}, use_dictionary=False, data_page_size=65536, compression="zstd")
+    rows = []
+    sizes = []
+    for batch in ParquetParser().batches(reading(content, batch_bytes=1_000_000)):
+        rows += batch.column(0).to_pylist()
+        sizes.append(batch.nbytes)
+    assert rows == cells
+    assert max(sizes) < 4_000_000
+
+
+# --- what Arrow does not catch ---
+
+
+def in_a_child(script: str, *contents: bytes) -> str:
+    """What a process prints that gets the files as arguments; it must not die."""
+    with contextlib.ExitStack() as stack:
+        paths = []
+        for content in contents:
+            file = stack.enter_context(tempfile.NamedTemporaryFile())
+            file.write(content)
+            file.flush()
+            paths.append(file.name)
+        done = subprocess.run([sys.executable, "-c", script, *paths], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+READ_ALL = """
+import io, logging, sys
+from datetime import datetime
+from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
+from airbyte_cdk.sources.file_based.parsers.base import FileRead
+from airbyte_cdk.sources.file_based.parsers.parquet import ParquetParser
+from airbyte_cdk.sources.file_based.remote_file import RemoteFile
+from airbyte_cdk.test.one_file_reader import OneFileReader
+
+class Ahead(io.BytesIO):
+    def prefetch(self, ranges): pass
+    def release(self, start, end): pass
+
+def rejected(content):
+    config = FileBasedStreamConfig(name="s", format={"filetype": "parquet"})
+    file = RemoteFile(uri="a.parquet", last_modified=datetime(2024, 1, 1))
+    read = FileRead(config, file, OneFileReader(content, Ahead), logging.getLogger("test"))
+    rows = sum(batch.num_rows for batch in ParquetParser().batches(read))
+    return rows, read.rejects.count, read.rejects.places
+"""
+
+
+class Keys(encryption.KmsClient):
+    """A key server that keeps no secret."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+
+    def wrap_key(self, key: bytes, name: str) -> bytes:
+        return base64.b64encode(key)
+
+    def unwrap_key(self, wrapped: str, name: str) -> bytes:
+        return base64.b64decode(wrapped)
+
+
+@pytest.mark.parametrize("plaintext_footer", [True, False])
+def test_a_file_with_encrypted_columns_is_rejected(plaintext_footer: bool) -> None:
+    configuration = encryption.EncryptionConfiguration(
+        footer_key="k", column_keys={"k": ["b"]}, plaintext_footer=plaintext_footer
+    )
+    factory = encryption.CryptoFactory(Keys)
+    properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), configuration)
+    out = io.BytesIO()
+    table = pa.table({"a": range(100), "b": range(100)})
+    with pq.ParquetWriter(out, table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table, row_group_size=10)
+    printed = in_a_child(READ_ALL + "print(rejected(open(sys.argv[1], 'rb').read()))", out.getvalue())
+    reason = "it is encrypted, or some of its columns are; store it without encryption"
+    assert printed.strip() == f"(0, 1, [('file', '{reason}')])"
+
+
+def test_no_damage_to_a_footer_kills_the_process() -> None:
+    table = {"a": range(40), "l": [[n] for n in range(40)], "t": [f"text {n % 3}" for n in range(40)]}
+    content = written(table, row_group_size=20, write_page_index=True, store_schema=False)
+    script = """
+content = open(sys.argv[1], 'rb').read()
+footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+found = set()
+for at in range(footer, len(content) - 8):
+    for byte in (0, 0xFF, content[at] ^ 1, content[at] ^ 0x10):
+        rows, count, places = rejected(content[:at] + bytes([byte]) + content[at + 1:])
+        assert rows <= 40 or not places, places
+        found.add((rows, count))
+print(len(found))
+"""
+    assert int(in_a_child(READ_ALL + script, content)) > 3
+
+
+def test_values_that_a_dictionary_does_not_have_cost_their_rows_only() -> None:
+    cells = pa.array([f"k{n}" for n in range(5)] + ["k4"] * 995).dictionary_encode()
+    content = written(pa.table({"n": range(2000), "c": pa.concat_arrays([cells, cells])}), row_group_size=1000)
+    chunk = pq.read_metadata(io.BytesIO(content)).row_group(0).column(1)
+    last = chunk.dictionary_page_offset + chunk.total_compressed_size - 1
+    assert content[last] == 4  # the value of the last run
+    read = reading(content[:last] + b"\x07" + content[last + 1 :])
+    found = [record["n"] for record in printed(read)]
+    assert len(found) + read.rejects.count == 2000
+    assert found[-1000:] == list(range(1000, 2000))
+    assert found[:5] == list(range(5))
+    assert read.rejects.places[0][1] == "a value that its dictionary does not have"
+
+
+def test_names_that_are_not_utf8_reject_the_file() -> None:
+    for table in ({"nnnn": [1]}, {"s": [{"nnnn": 1}]}):
+        content = written(table, store_schema=False)
+        read = reading(content.replace(b"nnnn", b"n\xffnn"))
+        assert printed(read) == []
+        assert read.rejects.places == [("file", "the name of a column is not UTF-8")]
+        with pytest.raises(SchemaInferenceError, match="not UTF-8"):
+            inferred(content.replace(b"nnnn", b"n\xffnn"))
