@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from airbyte_cdk.sources.file_based.exceptions import (
     FileBasedSourceError,
 )
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, brings_own_records
-from airbyte_cdk.sources.file_based.schema_helpers import nonconforming_column
+from airbyte_cdk.sources.file_based.schema_helpers import SchemaType, fitting_columns, nonconforming_column
 from airbyte_cdk.utils.overriding import overrides
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -110,7 +111,7 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
                 with stream.stream_reader.open_file(file, parser.file_read_mode, None, logger) as handle:
                     handle.read(1)  # some handles ask the storage for nothing before
                     return
-            record = self._first_record(stream, file, logger)
+            record, described = self._first_record(stream, file, logger)
         except (AirbyteTracedException, CheckAvailabilityError):
             raise
         except Exception as error:
@@ -124,7 +125,8 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
         policy = stream.validation_policy
         if record is None or not schema or not policy.validate_schema_before_sync:
             return
-        if (column := nonconforming_column(record, schema)) is not None:
+        known = fitting_columns(described, schema.get("properties", {}))
+        if (column := nonconforming_column(record, schema, known)) is not None:
             raise CheckAvailabilityError(
                 FileBasedSourceError.ERROR_VALIDATING_RECORD,
                 stream=stream.name,
@@ -133,14 +135,17 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
             )
 
     @staticmethod
-    def _first_record(stream: AbstractFileBasedStream, file: RemoteFile, logger: logging.Logger) -> Any:
-        """The first record of a file, or None if it has none."""
+    def _first_record(
+        stream: AbstractFileBasedStream, file: RemoteFile, logger: logging.Logger
+    ) -> tuple[Mapping[str, Any] | None, SchemaType]:
+        """The first record of a file, or None if it has none, and its columns as far as the format types them."""
         from airbyte_cdk.models.wire import rows
 
         parser = stream.get_parser()
         given = stream.config.get_input_schema()
         if brings_own_records(parser):
-            return next(iter(parser.parse_records(stream.config, file, stream.stream_reader, logger, given)), None)
+            records = parser.parse_records(stream.config, file, stream.stream_reader, logger, given)
+            return next(iter(records), None), {}
         read = FileRead(
             stream.config,
             file,
@@ -148,11 +153,12 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
             logger,
             schema=given["properties"] if given else None,
             keep_nulls=True,
+            as_rows=True,
             batch_bytes=CHECK_BYTES,
         )
         for table in parser.batches(read):
             if table.num_rows:
-                return next(iter(rows(Batch(table))))
+                return next(iter(rows(Batch(table)))), read.described
         if read.rejects:
             raise CheckAvailabilityError(
                 FileBasedSourceError.ERROR_PARSING_RECORD,
@@ -160,4 +166,4 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
                 file=file.file_uri_for_logging,
                 details=read.rejects.summary(),
             )
-        return None
+        return None, read.described

@@ -30,6 +30,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteMessage, FailureType
+    from airbyte_cdk.sources.file_based.rejects import Rejects
 
 
 class FileBasedSourceError(Enum):
@@ -108,7 +109,13 @@ class NoFilesMatchingError(BaseFileBasedSourceError):
 
 
 class RecordParseError(BaseFileBasedSourceError):
-    """The content of a file cannot be read."""
+    """The content of a file cannot be read.
+
+    Attributes:
+        rejects: What of it, if that is known; then all else was read.
+    """
+
+    rejects: Rejects | None = None
 
 
 class ExcelCalamineParsingError(BaseFileBasedSourceError):

@@ -11,9 +11,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteStream, SyncMode
-from airbyte_cdk.models.batch import Batch, Rows
+from airbyte_cdk.models.batch import Batch, Rows, Table, text_size
 from airbyte_cdk.models.wire import rows
-from airbyte_cdk.sources.concurrent_source.workers import GROUP_ROWS
+from airbyte_cdk.sources.concurrent_source.workers import GROUP_BYTES, GROUP_ROWS
 from airbyte_cdk.sources.file_based import discovery, raw_files
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.exceptions import (
@@ -27,9 +27,8 @@ from airbyte_cdk.sources.file_based.file_errors import FileErrors
 from airbyte_cdk.sources.file_based.file_history import format_time
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, brings_own_records
 from airbyte_cdk.sources.file_based.policy_gate import PolicyGate, is_built_in, report_dropped, stopped
-from airbyte_cdk.sources.file_based.rejects import Rejects
+from airbyte_cdk.sources.file_based.rejects import RejectKind, Rejects
 from airbyte_cdk.sources.file_based.schema_helpers import file_transfer_schema, fill_nulls, nonconforming_column
-from airbyte_cdk.sources.file_based.schema_validation_policies import EmitRecordPolicy
 from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams.batch_message import BatchMessage, Reader, reader
 from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints, state_interval
@@ -347,15 +346,16 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         return any(overrides(self, hook, DefaultFileBasedStream) for hook in hooks)
 
     def close_partition(self, partition: Partition) -> None:
-        """Note that a file was sent: it enters the history unless it holds bad rows that may not be skipped."""
+        """Note that a file was sent: it enters the history if what is missing of it, if anything, may be skipped."""
         assert isinstance(partition, FilePartition)
         self._close(partition.file, partition.rejects)
 
     def _close(self, file: RemoteFile, rejects: Rejects) -> None:
+        skipped = rejects.all_of(self._skipped_kinds)
         if rejects:
-            self._errors.bad_rows(file, rejects, skipped=self._may_skip)
+            self._errors.bad_rows(file, rejects, skipped=skipped)
         self._errors.storage_answered()
-        if not rejects or self._may_skip:
+        if skipped:
             self.cursor.add_file(file)
 
     @cached_property
@@ -363,10 +363,13 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         return FileErrors(self.name, self.logger)
 
     @property
-    def _may_skip(self) -> bool:
+    def _skipped_kinds(self) -> frozenset[RejectKind]:
+        """What a file may hold and count as read all the same: never a part in which no rows can be told."""
         on_bad_rows = getattr(self.config, "on_bad_rows", "fail")
-        skips = getattr(on_bad_rows, "value", on_bad_rows) == "skip"
-        return skips or getattr(self.config.format, "ignore_errors_on_fields_mismatch", False) is True
+        if getattr(on_bad_rows, "value", on_bad_rows) == "skip":
+            return frozenset((RejectKind.WIDTH, RejectKind.ROW))
+        ignores_width = getattr(self.config.format, "ignore_errors_on_fields_mismatch", False) is True
+        return frozenset((RejectKind.WIDTH,)) if ignores_width else frozenset()
 
     def partition_failed(self, partition: Partition, error: BaseException) -> bool:
         """Note that a file could not be read. Other files go on, unless the error concerns the whole stream."""
@@ -433,7 +436,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         if self._per_record(parser):
             yield from self._read_records(parser, read)
             return
-        gate = None if schemaless else PolicyGate(self.validation_policy, self.catalog_schema, self.name, file)
+        gate = self._gate(read)
         metadata = self._metadata(file)
         row = 0
         for table in parser.batches(read):
@@ -453,50 +456,69 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         """Whether a connector brings a hook that sees each record."""
         return (
             overrides(self, "transform_record", DefaultFileBasedStream)
-            or overrides(self, "record_passes_validation_policy", DefaultFileBasedStream)
-            or not is_built_in(self.validation_policy)
+            or self._judges_itself
             or brings_own_records(parser)
         )
 
+    @property
+    def _judges_itself(self) -> bool:
+        """Whether a connector decides itself which records are sent."""
+        return overrides(self, "record_passes_validation_policy", DefaultFileBasedStream) or not is_built_in(
+            self.validation_policy
+        )
+
+    def _gate(self, read: FileRead) -> PolicyGate | None:
+        """What lets the rows of a file pass; None if all do, or if the connector judges each record."""
+        if self.config.schemaless or self._judges_itself:
+            return None
+        return PolicyGate(self.validation_policy, self.catalog_schema or {}, self.name, read)
+
     def _read_records(self, parser: FileTypeParser, read: FileRead) -> Iterator[Batch]:
-        """As `read_file`, through the per-record hooks."""
+        """As `read_file`, through the per-record hooks; never more than one table at a time becomes Python objects."""
         file, schemaless = read.file, self.config.schemaless
         last_modified = format_time(file.last_modified, self.DATE_TIME_FORMAT)
-        judges = type(self.validation_policy) is not EmitRecordPolicy or overrides(
-            self, "record_passes_validation_policy", DefaultFileBasedStream
-        )
-        seen = dropped = 0
-        records = self._parsed(parser, read)
-        while group := list(islice(records, GROUP_ROWS)):
-            passed = group
-            if schemaless:
-                passed = [{"data": record} for record in group]
-            elif judges:
-                passed = [record for number, record in enumerate(group, seen) if self._passes(record, file, number)]
-            seen += len(group)
-            dropped += len(group) - len(passed)
-            if passed:
-                sent = [self.transform_record(record, file, last_modified) for record in passed]
-                yield Batch(Rows(sent), origin=file.uri)
-        if dropped:
+        gate = self._gate(read)
+        judges = gate is None and not schemaless
+        first = dropped = 0
+        for table in self._tables(parser, read):
+            passed = Batch(gate.filter(table, first) if gate else table, origin=file.uri)
+            bytes_a_row = passed.nbytes // max(1, passed.num_rows)
+            records = enumerate(rows(passed), first)
+            while group := list(islice(records, GROUP_ROWS)):
+                kept = [record for number, record in group if not judges or self._passes(record, file, number)]
+                dropped += len(group) - len(kept)
+                if kept:
+                    wrapped = [{"data": record} for record in kept] if schemaless else kept
+                    sent = [self.transform_record(record, file, last_modified) for record in wrapped]
+                    yield Batch(Rows(sent, bytes_a_row * len(sent)), origin=file.uri)
+            first += table.num_rows
+        if gate:
+            gate.report(self.logger)
+        elif dropped:
             report_dropped(self.logger, self.name, file, dropped, self.validation_policy)
 
-    def _parsed(self, parser: FileTypeParser, read: FileRead) -> Iterator[dict[str, Any]]:
+    def _tables(self, parser: FileTypeParser, read: FileRead) -> Iterator[Table]:
+        """The rows of a file for Python: the parser's tables, or the records of its own hook, gathered."""
         if not brings_own_records(parser):
-            for table in parser.batches(replace(read, keep_nulls=True)):
-                yield from rows(Batch(table, origin=read.file.uri))
+            yield from parser.batches(replace(read, keep_nulls=True, as_rows=True))
             return
+        schema = None if read.schema is None else self.catalog_schema
+        group: list[dict[str, Any]] = []
+        nbytes = 0
         try:
-            records = parser.parse_records(
-                self.config,
-                read.file,
-                self.stream_reader,
-                self.logger,
-                None if read.schema is None else self.catalog_schema,
-            )
-            yield from map(dict, records)
+            for record in parser.parse_records(self.config, read.file, self.stream_reader, self.logger, schema):
+                group.append(dict(record))
+                nbytes += text_size(record)
+                if len(group) >= GROUP_ROWS or nbytes > GROUP_BYTES:
+                    yield Rows(group, nbytes)
+                    group, nbytes = [], 0
         except RecordParseError as error:
-            read.rejects.add("file", f"{type(parser).__name__} stopped: {error}")
+            if error.rejects:
+                read.rejects.extend(error.rejects)
+            else:
+                read.rejects.add("file", f"{type(parser).__name__} stopped: {error}", RejectKind.UNREADABLE)
+        if group:
+            yield Rows(group, nbytes)
 
     def _passes(self, record: Mapping[str, Any], file: RemoteFile, number: int) -> bool:
         try:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.access.storage_access import Trouble
-from airbyte_cdk.sources.file_based.rejects import LISTED, Rejects
+from airbyte_cdk.sources.file_based.rejects import LISTED, RejectKind, Rejects
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from airbyte_cdk.utils.wording import counted
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
@@ -31,21 +32,23 @@ class FileErrors:
         self._stream = stream
         self._logger = logger
         self._bad: list[tuple[str, str]] = []
+        self._broken: list[tuple[str, str]] = []
         self._unread: list[tuple[str, BaseException]] = []
         self._unanswered = 0
 
     def __bool__(self) -> bool:
-        return bool(self._bad or self._unread)
+        return bool(self._bad or self._broken or self._unread)
 
     def bad_rows(self, file: RemoteFile, rejects: Rejects, *, skipped: bool) -> None:
         """Tell that `file` holds bad rows; it counts as an error unless they are `skipped` by the user's leave."""
         uri = file.file_uri_for_logging
-        text = f"stream={self._stream} file={uri}: {rejects.count} bad rows ({rejects.summary()})"
+        text = f"stream={self._stream} file={uri}: {counted(rejects.count, 'bad row')} ({rejects.summary()})"
         if skipped:
             self._logger.warning(f"{text}; skipped, as the stream's options allow")
         else:
             self._logger.error(text)
-            self._bad.append((uri, rejects.summary()))
+            unreadable = RejectKind.UNREADABLE in rejects.kinds
+            (self._broken if unreadable else self._bad).append((uri, rejects.summary()))
 
     def storage_answered(self) -> None:
         """Take note that a file was read to its end."""
@@ -76,17 +79,23 @@ class FileErrors:
         parts = []
         if self._bad:
             parts.append(
-                f"{len(self._bad)} files hold rows that cannot be read: {_listed(self._bad)}. Their good rows were "
-                "sent. These files will be sent again in each sync until they are fixed, or until the stream's option "
+                f"Rows of {counted(len(self._bad), 'file')} cannot be read: {_listed(self._bad)}. All good rows were "
+                "sent, and will be sent again in each sync until the rows are fixed, or until the stream's option "
                 "on_bad_rows is set to skip"
+            )
+        if self._broken:
+            parts.append(
+                f"{counted(len(self._broken), 'file')} cut off, damaged or of another format: {_listed(self._broken)}. "
+                "All rows that can be read were sent, and will be sent again in each sync until the file is put right "
+                "or the stream's globs leave it out"
             )
         if self._unread:
             kinds = [(uri, _why(error)) for uri, error in self._unread]
             storages = {error.storage for _, error in self._unread if isinstance(error, FileAccessError)}
             where = f" of {' and '.join(sorted(storages))}" if storages else ""
             parts.append(
-                f"{len(self._unread)} files{where} could not be read: {_listed(kinds)}. They will be tried again in "
-                "the next sync; the log has the details"
+                f"{counted(len(self._unread), 'file')}{where} could not be read: {_listed(kinds)}. The next sync tries "
+                "again; the log has the details"
             )
         if not parts:
             return None
@@ -100,7 +109,7 @@ class FileErrors:
 
     def _failure_type(self) -> FailureType:
         types = {getattr(error, "failure_type", FailureType.system_error) for _, error in self._unread}
-        if self._bad:
+        if self._bad or self._broken:
             types.add(FailureType.config_error)
         order = (FailureType.system_error, FailureType.config_error, FailureType.transient_error)
         return next(failure_type for failure_type in order if failure_type in types)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.models.batch import Batch, JsonLines, Rows, Table
-from airbyte_cdk.models.wire import rows
+from airbyte_cdk.models.batch import JsonLines, RowWise, Table
 from airbyte_cdk.sources.file_based.schema_helpers import (
+    SchemaType,
     batch_conformance,
-    conforms_to_schema,
+    fitting_columns,
     nonconforming_batch_column,
     nonconforming_column,
 )
@@ -24,10 +25,17 @@ from airbyte_cdk.sources.file_based.schema_validation_policies import (
 )
 from airbyte_cdk.utils.overriding import overrides
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from airbyte_cdk.utils.wording import counted
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airbyte_cdk.sources.file_based.json_conformance import LineCheck
+    from airbyte_cdk.sources.file_based.parsers.base import FileRead
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 
+_CHECKED_LINES = 256
+"""Lines that are checked at once; if one of them does not fit, each is checked alone."""
 _BUILT_IN = (EmitRecordPolicy, SkipRecordPolicy, WaitForDiscoverPolicy)
 
 
@@ -59,8 +67,8 @@ def report_dropped(
 ) -> None:
     """Tell the user how many records of a file the policy dropped."""
     logger.warning(
-        f"stream={stream} file={file.file_uri_for_logging}: {dropped} records do not fit the schema and were skipped "
-        f"by the validation policy {policy.name}"
+        f"stream={stream} file={file.file_uri_for_logging}: {counted(dropped, 'record')} skipped by the validation "
+        f"policy {policy.name}, for values that do not fit the schema"
     )
 
 
@@ -71,19 +79,34 @@ class PolicyGate:
         policy: A built-in policy.
         schema: The stream's JSON schema in the catalog.
         stream: Name of the stream.
-        file: The file.
+        read: The reading of the file, which knows the types of its columns once it has begun.
     """
 
     def __init__(
-        self, policy: AbstractSchemaValidationPolicy, schema: Mapping[str, Any], stream: str, file: RemoteFile
+        self, policy: AbstractSchemaValidationPolicy, schema: Mapping[str, Any], stream: str, read: FileRead
     ) -> None:
         self._policy = policy
         self._schema = schema
         self._stream = stream
-        self._file = file
+        self._read = read
         self._open = _decides_as(policy, EmitRecordPolicy)
         self._stops = _decides_as(policy, WaitForDiscoverPolicy)
         self._dropped = 0
+
+    @cached_property
+    def _properties(self) -> SchemaType:
+        properties: SchemaType = self._schema.get("properties", {})
+        return properties
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return fitting_columns(self._read.described, self._properties)
+
+    @cached_property
+    def _line_check(self) -> LineCheck:
+        from airbyte_cdk.sources.file_based.json_conformance import LineCheck
+
+        return LineCheck(self._properties, self._known)
 
     def filter(self, table: Table, first_row: int) -> Table:
         """The rows that pass; `first_row` is the number of the first one in its file.
@@ -93,37 +116,48 @@ class PolicyGate:
         """
         if self._open or not table.num_rows:
             return table
-        if isinstance(table, JsonLines | Rows):
-            fits = [conforms_to_schema(record, self._schema) for record in rows(Batch(table))]
-        else:
-            mask = batch_conformance(table, self._schema.get("properties", {}))
-            if mask is True:
-                return table
-            fits = mask.to_pylist()
+        if self._read.described and self._known.issuperset(self._read.described):
+            return table
+        return self._rows(table, first_row) if isinstance(table, RowWise) else self._batch(table, first_row)
+
+    def _batch(self, table: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+        judged = table.drop_columns([name for name in table.schema.names if name in self._known])
+        mask = batch_conformance(judged, self._properties)
+        if mask is True:
+            return table
+        if self._stops:
+            row = mask.index(False).as_py()
+            column = nonconforming_batch_column(judged, row, self._properties)
+            raise stopped(self._stream, self._read.file, first_row + row, column)
+        self._dropped += mask.false_count
+        return table.filter(mask)
+
+    def _rows(self, table: RowWise, first_row: int) -> RowWise:
+        fits = self._fitting_lines(table.bodies) if isinstance(table, JsonLines) else self._fitting(table)
         if all(fits):
             return table
         if self._stops:
             row = fits.index(False)
-            raise stopped(self._stream, self._file, first_row + row, self._misfit(table, row))
+            column = nonconforming_column(next(islice(table.records(), row, None)), self._schema, self._known)
+            raise stopped(self._stream, self._read.file, first_row + row, column)
         self._dropped += fits.count(False)
-        return _kept(table, fits)
+        return table.kept(fits)
 
-    def _misfit(self, table: Table, row: int) -> str | None:
-        if isinstance(table, JsonLines | Rows):
-            return nonconforming_column(next(islice(rows(Batch(table)), row, None)), self._schema)
-        return nonconforming_batch_column(table, row, self._schema.get("properties", {}))
+    def _fitting_lines(self, bodies: Sequence[bytes]) -> list[bool]:
+        """Which lines fit: told natively of many at once, then of one, and only where that does not know, exactly."""
+        fits: list[bool] = []
+        for start in range(0, len(bodies), _CHECKED_LINES):
+            block = bodies[start : start + _CHECKED_LINES]
+            if self._line_check.all_fit(block):
+                fits += [True] * len(block)
+            else:
+                fits += [self._line_check.all_fit([body]) or self._fitting(JsonLines([body]))[0] for body in block]
+        return fits
+
+    def _fitting(self, table: RowWise) -> list[bool]:
+        return [nonconforming_column(record, self._schema, self._known) is None for record in table.records()]
 
     def report(self, logger: logging.Logger) -> None:
         """Tell the user what was dropped, if anything."""
         if self._dropped:
-            report_dropped(logger, self._stream, self._file, self._dropped, self._policy)
-
-
-def _kept(table: Table, keep: list[bool]) -> Table:
-    if isinstance(table, JsonLines):
-        return JsonLines([body for body, kept in zip(table.bodies, keep, strict=True) if kept])
-    if isinstance(table, Rows):
-        return Rows([record for record, kept in zip(table.records, keep, strict=True) if kept])
-    import pyarrow as pa
-
-    return table.filter(pa.array(keep, pa.bool_()))
+            report_dropped(logger, self._stream, self._read.file, self._dropped, self._policy)

@@ -8,7 +8,7 @@ beside them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -330,7 +330,9 @@ def conforms_to_schema(record: Mapping[str, Any], schema: Mapping[str, Any]) -> 
     return nonconforming_column(record, schema) is None
 
 
-def nonconforming_column(record: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
+def nonconforming_column(
+    record: Mapping[str, Any], schema: Mapping[str, Any], known: Container[str] = frozenset()
+) -> str | None:
     """Name of the first column of `record` that does not fit `schema`, or None if all do.
 
     A null fits everywhere, even in a column that is not declared, since it is not sent. Any other value needs a
@@ -340,10 +342,11 @@ def nonconforming_column(record: Mapping[str, Any], schema: Mapping[str, Any]) -
     Args:
         record: Values by column name, without the metadata columns.
         schema: ``{"type": "object", "properties": {...}}``.
+        known: Columns that fit whatever their value is; see `fitting_columns`.
     """
     properties = schema.get("properties", {})
     for column, value in record.items():
-        if value is None:
+        if value is None or column in known:
             continue
         prop = properties.get(column)
         if prop is None or not _fits(value, prop):
@@ -372,6 +375,44 @@ def _fits_type(value: Any, declared: str, prop: Mapping[str, Any]) -> bool:
             return isinstance(value, list | tuple)
         return isinstance(value, list | tuple) and all(_fits(item, items) for item in value)
     return is_equal_or_narrower_type(value, declared)
+
+
+def fitting_columns(found: SchemaType, declared: SchemaType) -> frozenset[str]:
+    """The columns of a file of typed columns all of whose values fit a schema, by their types alone.
+
+    What counts is how discovery describes a column, not the form in which its values are printed, which may be another
+    one: existing catalogs declare a time of day ``integer`` and a dictionary column ``object``, though both are text.
+
+    Args:
+        found: How discovery describes the columns of the file.
+        declared: The columns in the stream's schema.
+    """
+    return frozenset(name for name, prop in found.items() if name in declared and _described_fits(prop, declared[name]))
+
+
+def _described_fits(found: Mapping[str, Any], declared: Mapping[str, Any]) -> bool:
+    """Whether all values described by `found` fit `declared`; False if that cannot be told."""
+    names = declared_names(declared)
+    types = _types(found)
+    if names is None or types is None:
+        return names is None
+
+    def holds(name: str, kind: str) -> bool:
+        if name == kind == "array":
+            items, inner = declared.get("items"), found.get("items")
+            return not isinstance(items, Mapping) or (isinstance(inner, Mapping) and _described_fits(inner, items))
+        return name == kind or (name in _WIDTH and kind in _WIDTH and _WIDTH[kind] <= _WIDTH[name])
+
+    return all(any(holds(name, kind) for name in names) for kind in types - {"null"})
+
+
+def declared_names(prop: Mapping[str, Any]) -> Sequence[str] | None:
+    """The types that a property declares; None if it declares something that every value fits."""
+    declared = prop.get("type")
+    names = [declared] if isinstance(declared, str) else declared
+    if not isinstance(names, list | tuple) or any(name not in _NAMES for name in names):
+        return None
+    return names
 
 
 def batch_conformance(batch: pa.RecordBatch, properties: SchemaType) -> Literal[True] | pa.BooleanArray:
@@ -425,10 +466,11 @@ def _conformance(column: pa.Array, prop: Mapping[str, Any] | None) -> Literal[Tr
         return True
     if prop is None:
         return _nulls_of(column)
-    declared = prop.get("type")
-    names = [declared] if isinstance(declared, str) else declared
-    if not isinstance(names, list | tuple) or any(name not in _NAMES for name in names):
+    names = declared_names(prop)
+    if names is None:
         return True
+    if not names:
+        return _nulls_of(column)
     if isinstance(column.type, pa.JsonType):
         return _json_conformance(column, prop)
     if isinstance(column.type, pa.BaseExtensionType):

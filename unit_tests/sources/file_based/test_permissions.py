@@ -241,7 +241,7 @@ def test_a_file_whose_rights_cannot_be_read_is_told_and_the_others_go_on(root: P
     assert output.is_in_logs("stream=s file=b")
     assert status(output)[-1] == "INCOMPLETE"
     error = output.errors[0].trace.error
-    assert "1 files could not be read: b (the owner has left)" in error.message
+    assert "1 file could not be read: b (the owner has left)" in error.message
     assert error.failure_type.value == "transient_error"
 
 

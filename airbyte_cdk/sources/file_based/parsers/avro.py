@@ -26,6 +26,7 @@ from airbyte_cdk.sources.file_based.parsers.base import (
     without_reserved,
 )
 from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_bytes
+from airbyte_cdk.sources.file_based.rejects import RejectKind
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
@@ -76,11 +77,13 @@ class AvroParser(FileTypeParser):
             with open_bytes(read.file, read.stream_reader, read.logger) as handle:
                 container = Container(handle.read)
                 if not container.empty:
-                    yield from _rows(container, parse(container.schema), read)
+                    root = parse(container.schema)
+                    read.described.update(columns_of(root, options_of(read.config, AvroFormat).double_as_string))
+                    yield from _rows(container, root, read)
         except (BadHeader, BadSchema) as error:
-            read.rejects.add("file", str(error))
+            read.rejects.add("file", str(error), RejectKind.UNREADABLE)
         except BrokenStream as error:
-            read.rejects.add("file", error.reason)
+            read.rejects.add("file", error.reason, RejectKind.UNREADABLE)
 
 
 def _rows(container: Container, root: AvroType, read: FileRead) -> Iterator[pa.RecordBatch | JsonLines]:
@@ -99,7 +102,7 @@ def _rows(container: Container, root: AvroType, read: FileRead) -> Iterator[pa.R
                 yield from exact.read(blocks, first_row)
             else:
                 yield from exact.flush()
-                yield from _cut(batch, names, read)
+                yield from in_pieces(without_reserved(batch, read), read)
         else:
             yield from exact.read(blocks, first_row)
         first_row += sum(block.count for block in blocks)
@@ -113,7 +116,7 @@ def _gathered(container: Container, names: int, batch_bytes: int, rejects: Rejec
     try:
         for block in container.blocks():
             if isinstance(block, Damage):
-                rejects.add(block.place, block.reason)
+                rejects.add(block.place, block.reason, RejectKind.UNREADABLE)
                 continue
             blocks.append(block)
             size += block.count * names + 2 * len(block.data)
@@ -123,13 +126,7 @@ def _gathered(container: Container, names: int, batch_bytes: int, rejects: Rejec
     except BrokenStream as error:
         if blocks:
             yield blocks
-        rejects.add(f"byte {error.offset} to the end", error.reason)
+        rejects.add(f"byte {error.offset} to the end", error.reason, RejectKind.UNREADABLE)
         return
     if blocks:
         yield blocks
-
-
-def _cut(batch: pa.RecordBatch, names: int, read: FileRead) -> Iterator[pa.RecordBatch]:
-    """The batch without reserved columns, in pieces of the wanted size."""
-    batch = without_reserved(batch, read)
-    yield from in_pieces(batch, batch.nbytes + batch.num_rows * names, read)

@@ -24,7 +24,7 @@ from airbyte_cdk.models.arrow_clock import OUTSIDE_DAY, OUTSIDE_YEARS
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.parsers.avro_container import MAGIC, SYNC_BYTES, Block
 from airbyte_cdk.sources.file_based.parsers.avro_schema import AvroType
-from airbyte_cdk.sources.file_based.rejects import Rejects
+from airbyte_cdk.sources.file_based.rejects import RejectKind, Rejects
 
 _SYNC = bytes(SYNC_BYTES)
 
@@ -96,7 +96,8 @@ class ExactReader:
                 # a count that the block cannot hold is broken itself
                 lost = end - self._done if block.count <= len(block.data) else 1
                 place = f"row {first_row + self._done} and the rest of the block at byte {block.offset}"
-                self._rejects.add(place, f"data that does not follow the schema ({type(error).__name__})", rows=lost)
+                why = f"data that does not follow the schema ({type(error).__name__})"
+                self._rejects.add(place, why, RejectKind.UNREADABLE, rows=lost)
                 self._done = end
 
     def _rows(self, rows: Iterator[Any], blocks: Sequence[Block], first_row: int) -> Iterator[JsonLines]:

@@ -10,12 +10,13 @@ from enum import Enum
 
 from airbyte_cdk.sources.file_based.parsers.csv_dialect import Dialect
 from airbyte_cdk.sources.file_based.parsers.csv_text import Utf8Text
-from airbyte_cdk.sources.file_based.rejects import Rejects
+from airbyte_cdk.sources.file_based.rejects import RejectKind, Rejects
 
 LONGEST_ROW = 16 * 1024 * 1024
 """Bytes of UTF-8 text that one row may have. A longer one is rejected and passed over without being held."""
 
 _LONGEST_SKIPPED_ROW = 64 * 1024
+_UNCLOSED = "a quoted value is never closed"
 _LOOK_AHEAD = 8  # bytes: the longest token is a doubled quote of four UTF-8 bytes
 
 
@@ -185,7 +186,7 @@ class Blocks:
             if end:
                 yield self._take(end)
         if self._text.broken:
-            self._rejects.add(*self._text.broken)
+            self._rejects.add(*self._text.broken, RejectKind.UNREADABLE)
 
     @property
     def _final(self) -> bool:
@@ -253,7 +254,7 @@ class Blocks:
         if self._final and scanner.state is not State.QUOTED:
             return len(self._data)
         if self._final:
-            self._rejects.add(f"line {self._line} to the end", "a quoted value is never closed")
+            self._rejects.add(f"line {self._line} to the end", _UNCLOSED, RejectKind.UNREADABLE)
         self._take(len(self._data))
         return 0
 
@@ -272,7 +273,7 @@ class Blocks:
         if not end and self._text.broken:
             return
         if not end and scanner.state is State.QUOTED:
-            self._rejects.add(f"line {line} to the end", "a quoted value is never closed")
+            self._rejects.add(f"line {line} to the end", _UNCLOSED, RejectKind.UNREADABLE)
         else:
             self._rejects.add(f"line {line}", f"the row is longer than {LONGEST_ROW >> 20} MB")
 

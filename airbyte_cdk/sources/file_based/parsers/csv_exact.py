@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from airbyte_cdk.sources.file_based.parsers.csv_blocks import LONGEST_ROW, Block
 from airbyte_cdk.sources.file_based.parsers.csv_dialect import Dialect, is_utf8
-from airbyte_cdk.sources.file_based.rejects import Rejects
+from airbyte_cdk.sources.file_based.rejects import RejectKind, Rejects
+from airbyte_cdk.utils.wording import counted
 
 _lock = threading.Lock()
 _readers = 0
@@ -90,9 +91,10 @@ def read_columns(
         for line, cells in read_rows(block, dialect):
             count = len(cells)
             if not width <= count <= width + blanks:
-                rejects.add(f"line {line}", f"{_number(count, 'value')} for {_number(width, 'column')}")
+                why = f"{counted(count, 'value')} for {counted(width, 'column')}"
+                rejects.add(f"line {line}", why, RejectKind.WIDTH)
             elif count > width and any(cell.strip() for cell in cells[width:]):
-                rejects.add(f"line {line}", "a value under a blank header")
+                rejects.add(f"line {line}", "a value under a blank header", RejectKind.WIDTH)
             elif not sound and not is_text(cells):
                 rejects.add(f"line {line}", f"not {encoding} text")
             else:
@@ -101,7 +103,3 @@ def read_columns(
         return [pa.array([], pa.string()) for _ in range(width)]
     columns = zip(*good, strict=False)  # rows may differ in the number of their blank cells
     return [pa.array(column, pa.string()) for column, _ in zip(columns, range(width), strict=False)]
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -23,6 +23,7 @@ from airbyte_cdk.sources.file_based.parsers.handles import open_bytes
 from airbyte_cdk.sources.file_based.parsers.json_lines import Bodies, column_values
 from airbyte_cdk.sources.file_based.parsers.json_objects import objects
 from airbyte_cdk.sources.file_based.parsers.json_text import BLOCK_BYTES, NoValue, Text
+from airbyte_cdk.sources.file_based.rejects import RejectKind
 from airbyte_cdk.sources.file_based.schema_helpers import merge_properties
 
 if TYPE_CHECKING:
@@ -115,14 +116,14 @@ def _lines(text: Text, read: FileRead, line: int) -> Iterator[list[bytes]]:
             del block  # it may be a huge line, and the consumer is next
             yield found
     except NoValue as error:
-        rejects.add(f"line {line} (byte {text.position}) to the end", str(error))
+        rejects.add(f"line {line} (byte {text.position}) to the end", str(error), RejectKind.UNREADABLE)
         return
     if text.broken is not None:
         cut: list[str] = []
         last = Bodies(read.reserved, read.keep_nulls, lambda _, why: cut.append(why)).of_block(text.rest(), line)
         yield last  # what looks whole is whole: no valid object is the beginning of another
         place = text.position if cut else text.broken.offset
-        rejects.add(f"byte {place} to the end", text.broken.reason)
+        rejects.add(f"byte {place} to the end", text.broken.reason, RejectKind.UNREADABLE)
 
 
 def _objects(text: Text, read: FileRead) -> Iterator[list[bytes]]:

@@ -27,6 +27,7 @@ from airbyte_cdk.sources.file_based.parsers.unstructured_types import (
     type_by_content,
     type_by_name,
 )
+from airbyte_cdk.sources.file_based.rejects import RejectKind
 from airbyte_cdk.utils.is_cloud_environment import is_cloud_environment
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -144,7 +145,7 @@ class UnstructuredParser(FileTypeParser):
                 f"Stream {read.config.name}: document {read.file.file_uri_for_logging} is sent without text: {error}"
             )
         except BrokenStream as error:
-            read.rejects.add("file", error.reason)
+            read.rejects.add("file", error.reason, RejectKind.UNREADABLE)
             return
         except UnicodeDecodeError as error:
             read.rejects.add(f"byte {error.start + 1}", "the text is not UTF-8")
