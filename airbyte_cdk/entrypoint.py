@@ -33,6 +33,7 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.sources.source import Source
 from airbyte_cdk.sources.utils.schema_helpers import check_config_against_spec_or_exit, split_config
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, get_secrets, update_secrets
+from airbyte_cdk.utils.config_check import ConfigSchema
 from airbyte_cdk.utils.is_cloud_environment import is_cloud_environment
 from airbyte_cdk.utils.memory_guard import MemoryGuard
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -146,6 +147,8 @@ class AirbyteEntrypoint:
         raw_config = self.source.read_config(parsed_args.config)
         # What the source makes of the config may log it already.
         self.set_up_secret_filter(raw_config, spec.connectionSpecification)
+        if parsed_args.command == "check" or self.source.check_config_against_spec:
+            ConfigSchema(spec.connectionSpecification).drop_nulls(raw_config)
         config = self.source.configure(raw_config, temp_dir)
         yield from self._queued()
         match parsed_args.command:

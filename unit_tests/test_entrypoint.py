@@ -131,7 +131,7 @@ def test_check_of_a_config_that_does_not_fit_the_spec(files: Path) -> None:
     assert kinds(done.stdout) == ["LOG", "CONNECTION_STATUS"]
     status = messages(done.stdout)[-1]["connectionStatus"]
     assert status["status"] == "FAILED"
-    assert "a: 1 is not of type 'string'" in status["message"]
+    assert "a: must be a string, not an integer" in status["message"]
 
 
 @pytest.mark.parametrize(

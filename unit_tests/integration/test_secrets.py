@@ -53,7 +53,7 @@ class Case:
         kind: Its failure type.
     """
 
-    provider: dict[str, Any]
+    provider: Any
     secrets: list[str]
     told: str
     kind: str = "config_error"
@@ -255,6 +255,43 @@ def url_cases() -> Iterator[tuple[str, Case]]:
     yield "url bad options", Case({"storage": "url", "url": "github://x/y", "options": options}, secrets, "")
 
 
+def misplaced_cases() -> Iterator[tuple[str, Case]]:
+    """Secrets in places of which the spec does not know that they hold one."""
+    key = {"auth_type": "iam_user", "aws_access_key_id": "AKIDUNKNOWN"}
+    s3 = {"storage": "s3", "bucket": "b"}
+    http = {"storage": "http", "urls": ["https://127.0.0.1:9/a.jsonl"]}
+    sftp = {"storage": "sftp", "host": "127.0.0.1", "username": "u"}
+    gcs, azure = {"storage": "gcs", "bucket": "b"}, {"storage": "azure", "account_name": "a", "container": "b"}
+    signed = {"urls": f"https://127.0.0.1:9/a.jsonl?token={quote(SECRET, safe='')}"}
+    for name, provider, told in (
+        ("wrong name", {**s3, "credentials": {**key, "aws_secret_key": SECRET}}, "`aws_secret_access_key` is missing"),
+        (
+            "wrong place",
+            {**s3, "aws_secret_access_key": SECRET, "credentials": key},
+            "`aws_secret_access_key` is missing",
+        ),
+        (
+            "wrong kind",
+            {**s3, "credentials": {"auth_type": "key", "key": SECRET}},
+            r"auth_type: must be one of `iam_user`",
+        ),
+        ("as text", {**s3, "credentials": SECRET}, r"provider\.credentials: must be an object"),
+        (
+            "gcs",
+            {**gcs, "credentials": {"auth_type": "service_account", "json": SECRET}},
+            "`service_account` is missing",
+        ),
+        ("azure", {**azure, "credentials": {"auth_type": "account_key", "key": SECRET}}, "`account_key` is missing"),
+        ("sftp", {**sftp, "credentials": {"auth_type": "password", "pasword": SECRET}}, "`password` is missing"),
+        ("bearer", {**http, "credentials": {"auth_type": "bearer", "bearer_token": SECRET}}, "`token` is missing"),
+        ("urls", {**http, **signed}, r"provider\.urls: must be a list"),
+        ("header name", {**http, "headers": {SECRET: "x"}}, "name of a header"),
+        ("header name, no text", {**http, "headers": {SECRET: 1}}, r"headers\.\*: must be a string"),
+        ("provider", SECRET, "provider: must be an object"),
+    ):
+        yield f"misplaced {name}", Case(provider, [SECRET], told)
+
+
 NAMES = [
     *("s3 wrong secret", "s3 session token", "s3 no bucket", "s3 nobody there", "s3 bad option", "s3 forbidden"),
     *("gcs no token", "gcs broken key", "gcs no json", "gcs refused", "gcs oauth"),
@@ -264,6 +301,7 @@ NAMES = [
     *("sftp forbidden", "sftp nobody there"),
     *("http basic", "http bearer", "http header", "http bad header", "http signed url", "http resets"),
     *("url no protocol", "url bad options"),
+    *(name for name, _ in misplaced_cases()),
 ]
 
 
@@ -303,6 +341,7 @@ def cases(
                 *sftp_cases(sftp_server, private_key),
                 *http_cases(nginx, http),
                 *url_cases(),
+                *misplaced_cases(),
             ]
         )
 

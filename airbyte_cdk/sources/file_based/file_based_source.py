@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic.v1 import ValidationError
+
 from airbyte_cdk.models import (
     AirbyteCatalog,
     AirbyteMessage,
@@ -22,6 +24,7 @@ from airbyte_cdk.sources.file_based.availability_strategy import (
     AbstractFileBasedAvailabilityStrategy,
     DefaultFileBasedAvailabilityStrategy,
 )
+from airbyte_cdk.sources.file_based.config.config_faults import config_faults
 from airbyte_cdk.sources.file_based.config.validate_config_transfer_modes import (
     include_identities_stream,
     preserve_directory_structure,
@@ -42,6 +45,7 @@ from airbyte_cdk.sources.file_based.schema_validation_policies import (
     DEFAULT_SCHEMA_VALIDATION_POLICIES,
     AbstractSchemaValidationPolicy,
 )
+from airbyte_cdk.utils.config_check import told
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
@@ -218,8 +222,12 @@ class FileBasedSource(AbstractSource, ABC):
     def _get_parsed_config(self, config: Mapping[str, Any]) -> AbstractFileBasedSpec:
         try:
             return self.spec_class(**config)
+        except ValidationError as error:
+            reason = told(config_faults(error))
         except ValueError as error:
-            raise ConfigValidationError(FileBasedSourceError.CONFIG_VALIDATION_ERROR, details=str(error)) from error
+            reason = str(error)
+        # raised here, as the error from before may show values
+        raise ConfigValidationError(f"The config cannot be used: {reason}")
 
     def _make_cursor(self, stream_config: FileBasedStreamConfig) -> AbstractFileBasedCursor:
         if self._marks_full_refresh(stream_config.name):
@@ -289,9 +297,8 @@ class FileBasedSource(AbstractSource, ABC):
     def _ensure_permissions_reader_available(self) -> AbstractFileBasedStreamPermissionsReader:
         if self.stream_permissions_reader is None:
             raise ConfigValidationError(
-                FileBasedSourceError.CONFIG_VALIDATION_ERROR,
-                details="delivery_method use_permissions_transfer: this connector cannot tell who may see a file; "
-                "choose another delivery method",
+                "The config cannot be used: delivery_method.delivery_type: this connector cannot tell who may see a "
+                "file; choose another value than `use_permissions_transfer`"
             )
         return self.stream_permissions_reader
 
@@ -382,6 +389,6 @@ def _refuse_doubles(parsed: AbstractFileBasedSpec) -> None:
     doubles = [name for name, count in names.items() if count > 1]
     if doubles:
         raise ConfigValidationError(
-            FileBasedSourceError.CONFIG_VALIDATION_ERROR,
-            details=f"several streams are named {', '.join(doubles)}; give each stream a name of its own",
+            f"The config cannot be used: several streams are named {', '.join(doubles)}; give each stream a name of "
+            "its own"
         )

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import Any, ClassVar
 
 from airbyte_cdk.models import ConnectorSpecification, FailureType
+from airbyte_cdk.utils.config_check import ConfigSchema, InvalidSpecError, told
 from airbyte_cdk.utils.package_data import package_data
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -200,20 +201,14 @@ def check_config_against_spec_or_exit(config: Mapping[str, Any], spec: Connector
     """Check a config against its spec's JSON schema; formats are not checked, patterns are.
 
     Raises:
-        AirbyteTracedException: a config error that names the place and what is wrong there. It has no cause, for that
-            would show the config.
+        AirbyteTracedException: a config error that names the places and what is wrong there, or a system error if the
+            spec is not a JSON schema. Neither holds a value of the config.
     """
-    from jsonschema.exceptions import best_match
-    from jsonschema.validators import validator_for
-
-    # jsonschema.validate would first check the spec against the schema of schemas, in each run: half of its time
-    validator = validator_for(spec.connectionSpecification)(spec.connectionSpecification)
-    error = best_match(validator.iter_errors(config))
-    if error is not None:
-        place = error.json_path.removeprefix("$").removeprefix(".")
-        reason = f"{place}: {error.message}" if place else error.message
-        raise AirbyteTracedException(
-            internal_message=reason,
-            message=f"The config does not fit the spec: {reason}",
-            failure_type=FailureType.config_error,
-        ) from None
+    try:
+        faults = ConfigSchema(spec.connectionSpecification).faults(config)
+    except InvalidSpecError as error:
+        text = f"The spec of the connector is not a valid JSON schema, so the config cannot be checked: {error}"
+        raise AirbyteTracedException(text, text, FailureType.system_error) from None
+    if faults:
+        reason = told(faults)
+        raise AirbyteTracedException(reason, f"The config does not fit the spec: {reason}", FailureType.config_error)

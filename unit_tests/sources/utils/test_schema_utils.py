@@ -136,4 +136,16 @@ def test_a_config_is_checked_against_the_spec() -> None:
         assert caught.value.internal_message.startswith(place)
         assert caught.value.message.endswith(caught.value.internal_message)
         assert caught.value.__cause__ is None
-        assert caught.value.__suppress_context__ is True
+        assert caught.value.__context__ is None
+
+
+def test_a_spec_that_is_no_schema_is_told_without_the_config() -> None:
+    config = {"a": "TOPSECRET"}
+    for broken in ({"type": "strin"}, {"pattern": "("}, {"$ref": "#/nowhere"}, {"type": "string", "enum": 1}):
+        spec = ConnectorSpecification(connectionSpecification={"type": "object", "properties": {"a": broken}})
+        with pytest.raises(AirbyteTracedException, match=r"spec of the connector is not a valid JSON schema") as caught:
+            check_config_against_spec_or_exit(config, spec)
+        assert caught.value.failure_type is FailureType.system_error
+        trace = caught.value.as_airbyte_message().trace
+        assert trace is not None
+        assert "TOPSECRET" not in str(trace)

@@ -246,6 +246,6 @@ class CsvFormat(BaseModel):
             pass  # a known encoding, in which one byte is no character
         except (LookupError, ValueError):
             raise ValueError(
-                f"{value!r} is not a character encoding that Python knows, such as utf8, utf_16, latin_1 or cp1252"
+                "is not a character encoding that Python knows; it knows utf8, utf_16, latin_1, cp1252 and many more"
             ) from None
         return value

@@ -24,5 +24,5 @@ def chosen_variant(value: Any, field: ModelField, key: str) -> Any:
     named = {model: model.__fields__[key].default for model in models if key in getattr(model, "__fields__", {})}
     meant = [model for model, constant in named.items() if constant == value[key]]
     if models and not meant and len(named) == len(models):
-        raise ValueError(f"{key} {value[key]!r} is not known; it must be one of: {', '.join(map(str, named.values()))}")
+        raise ValueError(f"`{key}` must be one of {', '.join(f'`{constant}`' for constant in named.values())}")
     return meant[0].parse_obj(value) if len(meant) == 1 else value

@@ -146,11 +146,12 @@ class HttpOptions(BaseModel):
     def _headers_can_be_sent(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
             if not _HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} cannot be the name of a header")
+                # it is not repeated, nor is that of a bad value: it may be what belongs into the value
+                raise ValueError("the name of a header has letters, digits and hyphens only, such as X-Api-Key")
             if name.lower() in _OWN_HEADERS or name.lower().startswith("if-"):
                 raise ValueError(f"the header {name} is set by the connector itself")
             if not _HEADER_VALUE.fullmatch(value.strip()):
-                raise ValueError(f"the value of {name} holds characters that cannot be sent, such as a line break")
+                raise ValueError("the value of a header holds characters that cannot be sent, such as a line break")
         return {name: value.strip() for name, value in headers.items()}
 
     @root_validator(skip_on_failure=True)

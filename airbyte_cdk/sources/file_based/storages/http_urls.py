@@ -228,7 +228,9 @@ def _tells_files_apart(parameter: Text) -> bool:
 
 
 def _range(text: str, url: str) -> Numbers | Dates:
-    where = f"{shown(url)}: {{{text}}}"
+    part = f"{{{text}}}"
+    # the query is not shown
+    where = f"{shown(url)}: {part}" if part in shown(url) else f"{shown(url)}: the text in braces in its query"
     if numbers := _NUMBERS.fullmatch(text):
         first, last = numbers.groups()
         if int(first) > int(last):
@@ -256,6 +258,9 @@ def _range(text: str, url: str) -> Numbers | Dates:
 
 def _check(url: str, option: str) -> None:
     """Raise ValueError if requests to a URL make no sense, or would show a secret."""
+    if not url.lower().startswith(("http://", "https://")):
+        # it is not repeated: it may be anything
+        raise ValueError(f"{option}: what is given is not a URL; it must begin with http:// or https:// and a host")
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -263,7 +268,7 @@ def _check(url: str, option: str) -> None:
     except ValueError as error:
         raise ValueError(f"{option}: {shown(url)} is not a URL") from error
     controls = any(character < " " or character == "\x7f" for character in url)
-    if parts.scheme not in ("http", "https") or not host or controls:
+    if not host or controls:
         raise ValueError(f"{option}: {shown(url)} is not a URL that begins with http:// or https:// and a host")
     if parts.username is not None:
         raise ValueError(f"{option}: {shown(url)}: give user and password as credentials, not in the URL")

@@ -66,7 +66,7 @@ def test_a_wrong_option_is_reported_once_with_its_name() -> None:
 
 
 def test_an_unknown_format_is_told_with_the_known_ones() -> None:
-    with pytest.raises(ValidationError, match="'xml' is not known; it must be one of: avro, csv, jsonl, parquet"):
+    with pytest.raises(ValidationError, match="`filetype` must be one of `avro`, `csv`, `jsonl`, `parquet`"):
         stream(format={"filetype": "xml"})
 
 
@@ -84,7 +84,7 @@ def test_a_connector_may_have_formats_of_its_own() -> None:
         format: Tabs | JsonlFormat = Field(title="Format")
 
     assert type(TabConfig(name="s", format={"filetype": "csv"}).format) is Tabs
-    with pytest.raises(ValidationError, match="'avro' is not known; it must be one of: csv, jsonl"):
+    with pytest.raises(ValidationError, match="`filetype` must be one of `csv`, `jsonl`"):
         TabConfig(name="s", format={"filetype": "avro"})
 
 

@@ -61,10 +61,18 @@ def test_options(options: dict[str, Any]) -> None:
         ({"base_url": f"https://h/?key={SECRET}"}, "base_url must not have a query"),
         ({"base_url": f"https://u:{SECRET}@h/"}, "give user and password as credentials"),
         ({"urls": [f"https://h/{{1..}}?key={SECRET}"]}, r"https://h/\{1\.\.\}: \{1\.\.\} is not a range"),
-        ({"urls": [f"gopher://h/?key={SECRET}"]}, "begins with http:// or https://"),
-        ({"base_url": "https://h/", "headers": {"X Key": SECRET}}, "'X Key' cannot be the name of a header"),
-        ({"base_url": "https://h/", "headers": {"X-Key": f"{SECRET}\r\nHost: x"}}, "value of X-Key holds characters"),
-        ({"base_url": "https://h/", "headers": {"X-Key": f"{SECRET}\u20ac"}}, "value of X-Key holds characters"),
+        ({"urls": [f"https://h/?key={{{SECRET}..}}"]}, "https://h/: the text in braces in its query is not a range"),
+        ({"urls": [SECRET]}, "what is given is not a URL"),
+        ({"urls": [f"gopher://h/?key={SECRET}"]}, "must begin with http:// or https://"),
+        (
+            {"base_url": "https://h/", "headers": {f"X {SECRET}": "y"}},
+            "name of a header has letters, digits and hyphens",
+        ),
+        (
+            {"base_url": "https://h/", "headers": {"X-Key": f"{SECRET}\r\nHost: x"}},
+            "value of a header holds characters",
+        ),
+        ({"base_url": "https://h/", "headers": {"X-Key": f"{SECRET}\u20ac"}}, "value of a header holds characters"),
         ({"base_url": "https://h/", "headers": {"Range": "bytes=0-1"}}, "Range is set by the connector itself"),
         ({"base_url": "https://h/", "headers": {"If-Match": "1"}}, "If-Match is set by the connector itself"),
         (
