@@ -128,7 +128,7 @@ def _remember(secrets: Iterable[Any], place: dict[str, None]) -> None:
 def _texts(secret: Any) -> Iterator[str]:
     if isinstance(secret, str):
         if secret.strip():
-            yield secret
+            yield secret.strip()  # what is around it is not secret, and often not used
     elif isinstance(secret, Mapping):
         for value in secret.values():
             yield from _texts(value)

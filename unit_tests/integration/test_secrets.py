@@ -261,7 +261,7 @@ def misplaced_cases() -> Iterator[tuple[str, Case]]:
     s3 = {"storage": "s3", "bucket": "b"}
     http = {"storage": "http", "urls": ["https://127.0.0.1:9/a.jsonl"]}
     sftp = {"storage": "sftp", "host": "127.0.0.1", "username": "u"}
-    gcs, azure = {"storage": "gcs", "bucket": "b"}, {"storage": "azure", "account_name": "a", "container": "b"}
+    gcs, azure = {"storage": "gcs", "bucket": "b"}, {"storage": "azure", "account_name": "a", "container": "landing"}
     signed = {"urls": f"https://127.0.0.1:9/a.jsonl?token={quote(SECRET, safe='')}"}
     for name, provider, told in (
         ("wrong name", {**s3, "credentials": {**key, "aws_secret_key": SECRET}}, "`aws_secret_access_key` is missing"),

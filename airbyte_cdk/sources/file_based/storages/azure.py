@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from typing import TYPE_CHECKING, Literal
 
 from pydantic.v1 import BaseModel, Field, validator
 
 from airbyte_cdk.sources.file_based.storages.endpoint import checked_endpoint
+from airbyte_cdk.sources.file_based.storages.texts import stripped, word
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.access.facade import AccessFileSystem
+
+
+_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*|\$(root|web|logs)")
+"""https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata"""
 
 
 class AzureAccountKey(BaseModel):
@@ -57,7 +63,7 @@ class AzureSasToken(BaseModel):
 
     @validator("sas_token")
     def _holds_a_signature(cls, token: str) -> str:
-        token = token.strip().lstrip("?")
+        token = str(stripped(token)).lstrip("?")
         if "://" in token:
             raise ValueError("write only what follows the question mark of the SAS URL")
         if not any(part.startswith("sig=") for part in token.split("&")):
@@ -80,6 +86,8 @@ class AzureConnectionString(BaseModel):
         airbyte_secret=True,
         order=1,
     )
+
+    _text = validator("connection_string", pre=True, allow_reuse=True)(stripped)
 
 
 class AzureClientCredentials(BaseModel):
@@ -112,6 +120,7 @@ class AzureClientCredentials(BaseModel):
         order=4,
     )
 
+    _words = validator("tenant_id", "client_id", "client_secret", pre=True, allow_reuse=True)(word)
     _authority_is_an_address = validator("authority", pre=True, allow_reuse=True)(checked_endpoint)
 
 
@@ -204,8 +213,12 @@ class AzureOptions(BaseModel):
 
     @validator("container")
     def _container_is_only_a_name(cls, container: str) -> str:
-        if "/" in container:
-            raise ValueError("write only the container's name; a folder goes to `prefix`")
+        container = stripped(container)
+        if not _CONTAINER.fullmatch(container):
+            raise ValueError(
+                "write only the container's name, which has 3 to 63 lower-case letters, digits and single hyphens; a "
+                "folder goes to `prefix`"
+            )
         return container
 
     @validator("account_name")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+_FORMS = "write it as https://host, http://host:port or host:port"
 
 
 def checked_endpoint(text: str | None) -> str | None:
@@ -18,11 +23,29 @@ def checked_endpoint(text: str | None) -> str | None:
     url = text if "://" in text else f"https://{text}"
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        valid = parts.scheme in ("http", "https") and is_host(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         valid = False
     if not valid or any(ord(character) <= 32 for character in url):
-        raise ValueError("is not the address of a server; write it as https://host, http://host:port or host:port")
+        raise ValueError(f"is not the address of a server; {_FORMS}")
     if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("must hold no user, token or query; write it as https://host, http://host:port or host:port")
+        raise ValueError(f"must hold no user, token or query; {_FORMS}")
     return url.rstrip("/")
+
+
+def is_host(name: str | None) -> bool:
+    """Whether a text can be an IP address or the name of a host.
+
+    Names are not only those of DNS: the services of Docker Compose may have underscores.
+    """
+    name = name or ""
+    try:
+        ip_address(name)
+        return True
+    except ValueError:
+        pass
+    try:
+        labels = name.encode("idna").decode().removesuffix(".").split(".")
+    except UnicodeError:  # a label is empty or too long
+        return False
+    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)

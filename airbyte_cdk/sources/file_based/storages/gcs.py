@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic.v1 import BaseModel, Field, validator
 
 from airbyte_cdk.sources.file_based.storages.endpoint import checked_endpoint
+from airbyte_cdk.sources.file_based.storages.texts import stripped, word
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class GcsOAuth(BaseModel):
         airbyte_secret=True,
         order=4,
     )
+
+    _words = validator("client_id", "client_secret", "refresh_token", "access_token", pre=True, allow_reuse=True)(word)
 
 
 class GcsDefaultCredentials(BaseModel):
@@ -152,7 +156,8 @@ class GcsOptions(BaseModel):
 
     @validator("bucket")
     def _bucket_is_only_a_name(cls, bucket: str) -> str:
-        if "/" in bucket:
+        bucket = stripped(bucket)
+        if not re.fullmatch(r"[^/?#&=]+", bucket):  # not a URL, whose query may hold a signature
             raise ValueError("write only the bucket's name, without gs:// or a folder; a folder goes to `prefix`")
         return bucket
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic.v1 import BaseModel, Field, root_validator, validator
 
+from airbyte_cdk.sources.file_based.storages.texts import one_line, stripped, word
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 
 if TYPE_CHECKING:
@@ -42,8 +43,11 @@ class HttpBasic(BaseModel):
     username: str = Field(title="User", description="Name of the user; without a colon.", order=1)
     password: str = Field("", title="Password", description="The user's password.", airbyte_secret=True, order=2)
 
+    _password = validator("password", pre=True, allow_reuse=True)(one_line)
+
     @validator("username")
     def _username_has_no_colon(cls, username: str) -> str:
+        username = str(stripped(username))
         if ":" in username:
             raise ValueError("must not hold a colon, as basic authentication cannot transmit one")
         return username
@@ -62,12 +66,7 @@ class HttpBearer(BaseModel):
         title="Token", description="The token, without the word Bearer.", airbyte_secret=True, min_length=1, order=1
     )
 
-    @validator("token")
-    def _token_is_one_word(cls, token: str) -> str:
-        token = token.strip()
-        if not token or not all("!" <= character <= "~" for character in token):
-            raise ValueError("must be one word of ASCII characters")
-        return token
+    _token_is_one_word = validator("token", pre=True, allow_reuse=True)(word)
 
 
 class HttpOptions(BaseModel):

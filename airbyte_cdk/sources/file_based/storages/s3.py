@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic.v1 import BaseModel, Field, validator
 
 from airbyte_cdk.sources.file_based.storages.endpoint import checked_endpoint
+from airbyte_cdk.sources.file_based.storages.texts import stripped, word
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.access.facade import AccessFileSystem
+
+
+_BUCKET = re.compile(r"[^/?#&=]+|arn:[^?#&=]+")
+"""Not a URL, whose query may hold a signature. Which names there are S3 itself says."""
 
 
 class S3IamUser(BaseModel):
@@ -37,6 +43,9 @@ class S3IamUser(BaseModel):
         order=3,
     )
 
+    _words = validator("aws_access_key_id", "aws_session_token", pre=True, allow_reuse=True)(word)
+    _secret = validator("aws_secret_access_key", pre=True, allow_reuse=True)(stripped)
+
 
 class S3IamRole(BaseModel):
     """A role that is assumed, and assumed again before its keys expire."""
@@ -61,6 +70,8 @@ class S3IamRole(BaseModel):
         description="The external ID that the role's trust policy asks for, if it asks for one.",
         order=2,
     )
+
+    _texts = validator("role_arn", "external_id", pre=True, allow_reuse=True)(stripped)
 
 
 class S3DefaultCredentials(BaseModel):
@@ -159,7 +170,8 @@ class S3Options(BaseModel):
 
     @validator("bucket")
     def _bucket_is_only_a_name(cls, bucket: str) -> str:
-        if "/" in bucket and not bucket.startswith("arn:"):
+        bucket = stripped(bucket)
+        if not _BUCKET.fullmatch(bucket):
             raise ValueError("write only the bucket's name, without s3:// or a folder; a folder goes to `prefix`")
         return bucket
 

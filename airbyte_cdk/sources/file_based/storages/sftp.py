@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic.v1 import BaseModel, Field, validator
 
+from airbyte_cdk.sources.file_based.storages.endpoint import is_host
+from airbyte_cdk.sources.file_based.storages.texts import one_line, stripped
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ class SftpPassword(BaseModel):
 
     auth_type: Literal["password"] = Field("password", const=True)
     password: str = Field(title="Password", description="The password of the user.", airbyte_secret=True, order=1)
+
+    _password = validator("password", pre=True, allow_reuse=True)(one_line)
 
 
 class SftpPrivateKey(BaseModel):
@@ -50,6 +54,8 @@ class SftpPrivateKey(BaseModel):
         airbyte_secret=True,
         order=2,
     )
+
+    _passphrase = validator("passphrase", pre=True, allow_reuse=True)(one_line)
 
 
 class SftpOptions(BaseModel):
@@ -103,10 +109,12 @@ class SftpOptions(BaseModel):
         order=6,
     )
 
+    _username = validator("username", pre=True, allow_reuse=True)(stripped)
+
     @validator("host")
     def _host_is_only_a_name(cls, host: str) -> str:
         host = host.strip()
-        if "/" in host or "@" in host:
+        if not is_host(host):
             raise ValueError("write only the server's name or address, without sftp://, user or folder")
         return host
 

@@ -102,7 +102,9 @@ def test_the_schema_marks_the_secrets() -> None:
 )
 def test_options_that_cannot_be_are_told_without_their_text(changes: dict[str, Any], option: str) -> None:
     with pytest.raises(ValidationError, match=option) as caught:
-        AzureOptions(**{"account_name": "a", "container": "c", "credentials": {"auth_type": "anonymous"}, **changes})
+        AzureOptions(
+            **{"account_name": "a", "container": "landing", "credentials": {"auth_type": "anonymous"}, **changes}
+        )
     assert "secret" not in str(caught.value).replace("client_secret", "")
 
 
@@ -121,7 +123,7 @@ def test_options_that_cannot_be_are_told_without_their_text(changes: dict[str, A
             {
                 "credentials": {
                     "auth_type": "client_credentials",
-                    "tenant_id": "secret tenant",
+                    "tenant_id": "secret?tenant",
                     "client_id": "c",
                     "client_secret": "secret",
                 }
@@ -132,7 +134,7 @@ def test_options_that_cannot_be_are_told_without_their_text(changes: dict[str, A
 )
 def test_options_that_do_not_fit_are_config_errors_without_their_text(changes: dict[str, Any], option: str) -> None:
     options = AzureOptions(
-        **{"account_name": "a", "container": "c", "credentials": {"auth_type": "anonymous"}, **changes}
+        **{"account_name": "a", "container": "landing", "credentials": {"auth_type": "anonymous"}, **changes}
     )
     with pytest.raises(AirbyteTracedException) as caught:
         azure.connect(options)
@@ -305,7 +307,7 @@ def test_a_principal_that_is_refused(answer: tuple[int, dict[str, str]], trouble
 def test_a_token_server_that_is_not_there_is_temporary() -> None:
     options = {"tenant_id": "t", "client_id": "c", "client_secret": "hush", "authority": "https://127.0.0.1:1"}
     access = AzureAccess(
-        AzureOptions(account_name="a", container="c", credentials={"auth_type": "client_credentials", **options})
+        AzureOptions(account_name="a", container="landing", credentials={"auth_type": "client_credentials", **options})
     )
     assert refused(access).trouble is Trouble.TEMPORARY
 
@@ -318,7 +320,7 @@ def test_a_machine_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("IDENTITY_HEADER", "here-i-am")
         monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
         credentials = {"auth_type": "default_credentials"}
-        failure = refused(AzureAccess(AzureOptions(account_name="a", container="c", credentials=credentials)))
+        failure = refused(AzureAccess(AzureOptions(account_name="a", container="landing", credentials=credentials)))
     assert failure.trouble is Trouble.CONFIG
     assert "credentials of the machine" in failure.reason
 
@@ -395,7 +397,9 @@ def answered(status: int, code: str) -> StatusError:
 )
 def test_statuses(error: StatusError, uri: str | None, trouble: Trouble, said: str) -> None:
     access = AzureAccess(
-        AzureOptions(account_name="a", container="c", credentials={"auth_type": "account_key", "account_key": KEY})
+        AzureOptions(
+            account_name="a", container="landing", credentials={"auth_type": "account_key", "account_key": KEY}
+        )
     )
     failure = access.failure(error, uri)
     assert failure.trouble is trouble

@@ -272,7 +272,7 @@ def test_links_that_lead_back_end() -> None:
     back = Answer(302, headers={"Location": "/"})
     with (
         serving({"/": index("a/"), "/a/": back}) as server,
-        pytest.raises(HttpError, match="/a/ is not an index page, or is redirected"),
+        pytest.raises(HttpError, match="/a/ is not an index page, or redirects"),
     ):
         list(access(server.url).files(""))
 

@@ -15,7 +15,7 @@ ANONYMOUS = {"credentials": {"auth_type": "anonymous"}}
 LIBRARIES: dict[str, tuple[str, dict[str, Any]]] = {
     "s3": ("botocore", {"bucket": "b", **ANONYMOUS}),
     "gcs": ("google.auth", {"bucket": "b", **ANONYMOUS}),
-    "azure": ("azure.storage.blob", {"account_name": "a", "container": "c", **ANONYMOUS}),
+    "azure": ("azure.storage.blob", {"account_name": "a", "container": "landing", **ANONYMOUS}),
     "sftp": (
         "paramiko",
         {"host": "h", "username": "u", "credentials": {"auth_type": "password", "password": "p"}},

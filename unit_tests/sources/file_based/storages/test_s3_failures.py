@@ -60,7 +60,7 @@ def failure_of(access, call):
     ("overrides", "trouble", "reason"),
     [
         ({"bucket": "no-such-bucket"}, Trouble.CONFIG, "bucket no-such-bucket does not exist.*`bucket`"),
-        ({"bucket": "No Bucket!"}, Trouble.CONFIG, "no name that a bucket can have.*`bucket`"),
+        ({"bucket": "No Bucket!"}, Trouble.CONFIG, "is not a valid bucket name.*`bucket`"),
         ({"credentials": KEY}, Trouble.CONFIG, "does not know the access key.*`aws_access_key_id`"),
         ({"credentials": ANONYMOUS}, Trouble.CONFIG, "denied.*not public.*s3:ListBucket.*`credentials`"),
         ({"credentials": MACHINE}, Trouble.CONFIG, "this machine has no AWS credentials.*`credentials`"),
