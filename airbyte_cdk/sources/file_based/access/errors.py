@@ -1,4 +1,4 @@
-"""The error for a file that a storage does not give."""
+"""The errors for a file that a storage does not give, and for an answer that is not what was asked for."""
 
 from __future__ import annotations
 
@@ -39,3 +39,19 @@ class FileAccessError(OSError):
     def failure_type(self) -> FailureType:
         """Who must act, as `FAILURE_TYPES` says for the trouble."""
         return FAILURE_TYPES[self.failure.trouble]
+
+
+SAME_PAGE = "the storage gives the same page of the listing again and again"
+
+
+class AnswerError(OSError):
+    """An answer of a storage that is not what was asked for, such as half a page of a listing.
+
+    Args:
+        trouble: What it means for whoever asked.
+        reason: A clause for the user.
+    """
+
+    def __init__(self, trouble: Trouble, reason: str) -> None:
+        super().__init__(reason)
+        self.failure = Failure(trouble, reason)

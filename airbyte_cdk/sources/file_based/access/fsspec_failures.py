@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import errno
 
-from airbyte_cdk.sources.file_based.access.network import is_transient, network_failure, retry_after
+from airbyte_cdk.sources.file_based.access.network import (
+    is_transient,
+    network_failure,
+    proxy_wants_credentials,
+    retry_after,
+)
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 
 _BY_NAME: dict[tuple[str, str], Trouble] = {
@@ -82,6 +87,8 @@ def failure_of(error: BaseException, uri: str | None) -> Failure:
         uri: The file, or None for a listing: then what is missing is the folder of the config.
     """
     status = _status(error)
+    if status == 407:
+        return proxy_wants_credentials()
     trouble, what = _known(error)
     if status is None and trouble in (None, Trouble.TEMPORARY):
         network = network_failure(error, None, "its address")

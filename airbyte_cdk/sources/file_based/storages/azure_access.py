@@ -191,6 +191,10 @@ _PROBLEMS = {
     "AuthorizationProtocolMismatch": "{credentials} may be used over https only; correct `endpoint`",
     "AuthorizationSourceIPMismatch": "{credentials} may not be used from this address",
     "BlobArchived": "the blob is in the archive tier; rehydrate it, or leave it out by the globs",
+    "BlobBeingRehydrated": "the blob is being rehydrated from the archive tier, which takes hours; try again later, or "
+    "leave it out by the globs",
+    "BlobUsesCustomerSpecifiedEncryption": "the blob is encrypted with a key of the customer, which is not stored with "
+    "it and cannot be given here; leave it out by the globs",
     "ContainerBeingDeleted": "the container is being deleted; correct `container`",
     "ContainerDisabled": "the container is disabled; correct `container`",
     "ContainerNotFound": "there is no such container; correct `container`, `account_name` or `endpoint`",

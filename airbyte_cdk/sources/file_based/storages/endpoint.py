@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+from airbyte_cdk.sources.file_based.access.hosts import is_host
+
 _FORMS = "write it as https://host, http://host:port or host:port"
 
 
@@ -31,21 +30,3 @@ def checked_endpoint(text: str | None) -> str | None:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError(f"must hold no user, token or query; {_FORMS}")
     return url.rstrip("/")
-
-
-def is_host(name: str | None) -> bool:
-    """Whether a text can be an IP address or the name of a host.
-
-    Names are not only those of DNS: the services of Docker Compose may have underscores.
-    """
-    name = name or ""
-    try:
-        ip_address(name)
-        return True
-    except ValueError:
-        pass
-    try:
-        labels = name.encode("idna").decode().removesuffix(".").split(".")
-    except UnicodeError:  # a label is empty or too long
-        return False
-    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)

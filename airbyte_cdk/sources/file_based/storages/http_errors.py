@@ -15,6 +15,8 @@ from airbyte_cdk.sources.file_based.access.network import (
     causes,
     is_transient,
     network_failure,
+    proxy_failure,
+    proxy_wants_credentials,
     retry_after,
 )
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Retried, Trouble
@@ -60,7 +62,7 @@ def refused(response: requests.Response, url: str) -> HttpError:
     if status in (401, 403):
         return HttpError(Failure(Trouble.CONFIG, f"{said}: check credentials, headers and the URL"), status)
     if status == 407:
-        return HttpError(Failure(Trouble.CONFIG, f"the proxy of this machine wants credentials ({status})"), status)
+        return HttpError(proxy_wants_credentials(), status)
     if status in (404, 410):
         return HttpError(Failure(Trouble.MISSING, said), status)
     if status == 412:
@@ -97,15 +99,13 @@ def _no_answer(error: BaseException, url: str) -> Failure:
     def caused_by(*kinds: type[BaseException]) -> bool:
         return any(isinstance(cause, kinds) for cause in chain)
 
-    if caused_by(requests.exceptions.ProxyError, urllib3.exceptions.ProxyError):
-        return Failure(Trouble.TEMPORARY, "the proxy that this machine's environment names gives no answer")
+    if (proxy := proxy_failure(error)) is not None:
+        return proxy
     if caused_by(requests.TooManyRedirects):
         return Failure(Trouble.CONFIG, f"{shown(url)} is redirected again and again: check the URL")
     wrong = requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema, requests.exceptions.InvalidURL
     if caused_by(*wrong):
         return Failure(Trouble.CONFIG, f"{shown(url)} cannot be asked for, or is redirected to what cannot")
-    if caused_by(requests.exceptions.InvalidHeader, UnicodeError):
-        return Failure(Trouble.CONFIG, "a header cannot be sent: check headers and credentials")
     return network_failure(error, urlsplit(url).netloc.rpartition("@")[2], "the URL", BROKEN) or Failure(
         Trouble.OTHER, f"{type(error).__name__} while asking for {shown(url)}"
     )

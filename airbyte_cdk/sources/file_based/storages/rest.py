@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from airbyte_cdk.sources.file_based.access.network import content_range, network_failure
+from airbyte_cdk.sources.file_based.access.errors import SAME_PAGE, AnswerError
+from airbyte_cdk.sources.file_based.access.network import content_range, network_failure, proxy_failure
 from airbyte_cdk.sources.file_based.access.ranges import read_joined
 from airbyte_cdk.sources.file_based.access.storage_access import (
     Content,
@@ -164,7 +165,11 @@ class RestAccess(StorageAccess):
         ahead = ThreadPoolExecutor(1, thread_name_prefix="airbyte-page")
         try:
             page = self._asked(prefix, recursive, None)
+            last: str | None = None
             while page.marker is not None:
+                if page.marker == last:
+                    raise AnswerError(Trouble.OTHER, SAME_PAGE)
+                last = page.marker
                 coming = ahead.submit(self._asked, prefix, recursive, page.marker)
                 yield from page.files
                 page = coming.result()
@@ -218,11 +223,14 @@ class RestAccess(StorageAccess):
         if isinstance(error, ChangedError):
             return Failure(Trouble.CHANGED, "the file was changed since it was listed")
         if isinstance(error, NotThisStorage):
-            return Failure(Trouble.CONFIG, f"{error}; correct `endpoint`")
+            return Failure(Trouble.CONFIG, f"{error}; correct {self._host_option}")
         if isinstance(error, BrokenBody):
             return Failure(Trouble.TEMPORARY, str(error))
+        if isinstance(error, AnswerError):
+            return error.failure
         return (
-            self._library_failure(error)
+            proxy_failure(error)
+            or self._library_failure(error)
             or network_failure(error, self._host, self._host_option, BROKEN)
             or Failure(Trouble.OTHER, f"an unexpected error ({type(error).__name__})")
         )

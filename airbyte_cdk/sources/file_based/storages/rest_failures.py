@@ -5,7 +5,7 @@ from __future__ import annotations
 import requests
 import urllib3
 
-from airbyte_cdk.sources.file_based.access.network import is_transient, retry_after
+from airbyte_cdk.sources.file_based.access.network import is_transient, proxy_wants_credentials, retry_after
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 
 
@@ -46,6 +46,8 @@ class NotThisStorage(OSError):
 
 def status_failure(error: StatusError) -> Failure:
     """What a status means wherever the storage has no rule of its own for it."""
+    if error.status == 407:
+        return proxy_wants_credentials()
     if error.status == 412:
         return Failure(Trouble.CHANGED, "the file was changed since it was listed")
     if error.status in (429, 503):

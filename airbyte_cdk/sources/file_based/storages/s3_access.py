@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, IncompleteReadError
 
+from airbyte_cdk.sources.file_based.access.errors import AnswerError
 from airbyte_cdk.sources.file_based.access.network import content_range
 from airbyte_cdk.sources.file_based.access.ranges import read_joined
 from airbyte_cdk.sources.file_based.access.storage_access import (
@@ -18,12 +19,13 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     Listed,
     NothingLeft,
     StorageAccess,
+    Trouble,
     anything,
     naive_utc,
 )
 from airbyte_cdk.sources.file_based.storages import s3_client
 from airbyte_cdk.sources.file_based.storages.s3_failures import S3Failures, has_expired, status_of
-from airbyte_cdk.sources.file_based.storages.s3_listing import listed, whole
+from airbyte_cdk.sources.file_based.storages.s3_listing import NO_LISTING, listed, whole
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.storages.s3 import S3Options
@@ -70,7 +72,7 @@ class S3Access(StorageAccess):
 
         def page(token: str | None) -> Future[bytes]:
             more = asked if token is None else {**asked, "ContinuationToken": token}
-            return self._submit(self.retried, lambda: whole(self._call("list_objects_v2", **more)["Body"]))
+            return self._submit(self.retried, lambda: whole(_listing(self._call("list_objects_v2", **more))))
 
         # a server on a file system (SeaweedFS) takes the prefix "a//" for "a/", whose files another listing gives
         yield from (file for file in listed(page) if file.uri.startswith(asked["Prefix"]))
@@ -83,11 +85,10 @@ class S3Access(StorageAccess):
             if start and status_of(error) == 416:
                 return NothingLeft(self._info(uri, version))
             raise
+        left = size = answer.get("ContentLength")  # some servers send bodies in chunks, and do not tell
         if start:
-            _, size = _content_range(answer, start)
-        else:
-            size = answer["ContentLength"]
-        return _Body(answer, size)
+            left, size = _content_range(answer, start)
+        return _Body(answer, left, size)
 
     def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
         """The bytes of each range, read by several requests at once; near ones are read by one."""
@@ -128,7 +129,9 @@ class S3Access(StorageAccess):
 
     def _info(self, uri: str, version: str | None) -> Listed:
         head = self._call("head_object", Key=uri, **_if_match(version))
-        return Listed(uri, head["ContentLength"], naive_utc(head["LastModified"]), _version(head))
+        if "LastModified" not in head:
+            raise AnswerError(Trouble.CONFIG, "the server does not answer as S3 does: correct the option `endpoint`")
+        return Listed(uri, head.get("ContentLength"), naive_utc(head["LastModified"]), _version(head))
 
     def failure(self, error: BaseException, uri: str | None = None) -> Failure:
         """What an error of botocore, or of S3, means."""
@@ -170,21 +173,22 @@ class S3Access(StorageAccess):
 
 
 class _Body(Content):
-    """The body of an answer."""
+    """The body of an answer: the last `left` bytes of an object of `size`; None for what the server does not tell."""
 
-    def __init__(self, answer: dict[str, Any], size: int) -> None:
+    def __init__(self, answer: dict[str, Any], left: int | None, size: int | None) -> None:
         self.size = size
         self.version = _version(answer)
-        self._left = answer["ContentLength"]
+        self._left = left
         self._opened = ExitStack()
         # the response of urllib3: it gives what has arrived, where the one of botocore waits for all that is asked for
         self._response = self._opened.enter_context(answer["Body"])
 
     def read(self, n: int) -> bytes:
         data: bytes = self._response.read1(n)
-        self._left -= len(data)
-        if not data and self._left:
-            raise IncompleteReadError(actual_bytes=self.size - self._left, expected_bytes=self.size)
+        if self._left is not None:
+            if not data and self._left:
+                raise IncompleteReadError(actual_bytes=(self.size or 0) - self._left, expected_bytes=self.size)
+            self._left -= len(data)
         return data
 
     def stop(self) -> None:
@@ -197,6 +201,13 @@ class _Body(Content):
 
 def _if_match(version: str | None) -> dict[str, str]:
     return {} if version is None else {"IfMatch": f'"{version}"'}
+
+
+def _listing(answer: dict[str, Any]) -> bytes:
+    body: bytes | None = answer.get("Body")
+    if body is None:  # of a success that is not 200
+        raise AnswerError(Trouble.CONFIG, NO_LISTING)
+    return body
 
 
 def _version(answer: dict[str, Any]) -> str | None:

@@ -67,7 +67,7 @@ def connect(options: S3Options) -> tuple[Any, bool]:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    client = session.create_client("s3", region_name=region, endpoint_url=options.endpoint, config=config)
+    client = _client(session, "s3", region, options.endpoint, config)
     # By the asterisk it comes before the hook of botocore that parses all XML once more, in search of errors.
     client.meta.events.register("before-parse.*.ListObjectsV2", _keep_body)
     client.meta.events.register("before-call.s3.HeadBucket", _refuse)
@@ -79,6 +79,23 @@ def _session() -> Session:
     session = Session()
     session.register_component("data_loader", _LOADER)
     return session
+
+
+def _client(session: Session, service: str, region: str, endpoint: str | None, config: Config) -> Any:
+    parts = urlsplit(endpoint or "")
+    if "_" not in parts.netloc:
+        return session.create_client(service, region_name=region, endpoint_url=endpoint, config=config)
+    # Services of Docker Compose have such names, and botocore refuses them: it gets another, until a request is signed.
+    accepted = parts._replace(netloc=parts.netloc.replace("_", "-"))
+    client = session.create_client(service, region_name=region, endpoint_url=accepted.geturl(), config=config)
+
+    def name_host(request: Any, **_: Any) -> None:
+        url = urlsplit(request.url)
+        if url.netloc.endswith(accepted.netloc):
+            request.url = url._replace(netloc=url.netloc.removesuffix(accepted.netloc) + parts.netloc).geturl()
+
+    client.meta.events.register(f"before-sign.{service}", name_host)
+    return client
 
 
 def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
@@ -121,9 +138,7 @@ class _Role(CredentialProvider):  # type: ignore[misc]  # botocore has no types
         return DeferredRefreshableCredentials(refresh_using=self._assumed, method=self.METHOD)
 
     def _assumed(self) -> dict[str, str]:
-        sts = _session().create_client(
-            "sts", region_name=self._region, endpoint_url=self._endpoint, config=Config(**_ONCE)
-        )
+        sts = _client(_session(), "sts", self._region, self._endpoint, Config(**_ONCE))
         asked = {"RoleArn": self._role.role_arn, "RoleSessionName": "airbyte-cdk"}
         if self._role.external_id:
             asked["ExternalId"] = self._role.external_id

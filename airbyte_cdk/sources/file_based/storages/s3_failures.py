@@ -5,6 +5,8 @@ Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,9 +14,14 @@ from urllib.parse import urlsplit
 from botocore import exceptions as boto
 from urllib3.exceptions import HTTPError
 
-from airbyte_cdk.sources.file_based.access.network import is_transient, network_failure, retry_after
+from airbyte_cdk.sources.file_based.access.errors import AnswerError
+from airbyte_cdk.sources.file_based.access.network import (
+    is_transient,
+    network_failure,
+    proxy_wants_credentials,
+    retry_after,
+)
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
-from airbyte_cdk.sources.file_based.storages.s3_listing import ListingError
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.storages.s3 import S3Options
@@ -59,6 +66,10 @@ _NO_CREDENTIALS = (
 )
 
 
+_ACTION = re.compile(r"\bperform: ([a-z0-9-]+:[A-Za-z0-9*]+)(?=[\s.,]|$)")
+"""The action that AWS says is not allowed, such as ``kms:Decrypt``."""
+
+
 def status_of(error: boto.ClientError) -> int:
     """The HTTP status of an answer that is an error; 0 if there is none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
@@ -88,8 +99,8 @@ class S3Failures:
 
     def understood(self, error: BaseException, uri: str | None) -> Failure:
         """What `error` means; `uri` is the object that was asked for, None for a listing."""
-        if isinstance(error, ListingError):
-            return Failure(error.trouble, error.reason)
+        if isinstance(error, AnswerError):
+            return error.failure
         if isinstance(error, boto.ClientError):
             if error.operation_name == "AssumeRole":
                 return self._role_refused(error)
@@ -102,13 +113,31 @@ class S3Failures:
             return self._no_parameter(error)
         if isinstance(error, boto.InvalidRegionError | boto.NoRegionError | boto.UnknownRegionError):
             return Failure(Trouble.CONFIG, "the option `region_name` is not the name of a region")
+        if isinstance(error, ValueError) and str(error).startswith("Invalid endpoint"):
+            return Failure(Trouble.CONFIG, f"{self._endpoint()} is not the address of a server")
         return Failure(Trouble.OTHER, f"{type(error).__name__}: {error}")
+
+    def _endpoint(self) -> str:
+        """What to call the address of the storage: botocore knows an environment variable for it, too."""
+        variables = [name for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if os.environ.get(name)]
+        return (
+            "the option `endpoint`" if self._options.endpoint or not variables else f"the environment's {variables[0]}"
+        )
 
     def _refused(self, error: boto.ClientError, uri: str | None) -> Failure:
         """An answer of the storage that is an error."""
         code, status = code_of(error), status_of(error)
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        text = str(error.response.get("Error", {}).get("Message") or "")
         key, secret, token = self._credential_names()
+        if code.startswith("KMS."):
+            return self._no_kms_key(code)
+        if code == "InvalidRequest" and re.search("server.side encryption", text, re.IGNORECASE):
+            return Failure(
+                Trouble.CONFIG,
+                "the object is encrypted with a key of the customer (SSE-C), which is not stored with it and cannot be "
+                "given here: leave the object out of the globs",
+            )
         if code in _EXPIRED:
             if self._renewed:
                 return Failure(Trouble.TEMPORARY, "the session has expired and is being renewed")
@@ -116,6 +145,8 @@ class S3Failures:
         if code in _BUSY or is_transient(status):
             reason = f"the storage is busy or out of order ({status if code == str(status) else f'{status} {code}'})"
             return Failure(Trouble.TEMPORARY, reason, retry_after(headers.get("retry-after")))
+        if status == 407:
+            return proxy_wants_credentials()
         if code in _REGION or status in (301, 302, 307, 308):
             return self._elsewhere(error, headers)
         if code == "NoSuchBucket" or (status == 404 and uri is None):
@@ -143,12 +174,12 @@ class S3Failures:
                 "the object is archived and must be restored before it can be read; or leave it out of the globs",
             )
         if code in _DENIED or status in (401, 403):
-            return self._denied(uri)
+            return self._denied(uri, text)
         if status in (405, 501):
             return Failure(
                 Trouble.CONFIG, f"the server does not know this request ({status}): correct the option `endpoint`"
             )
-        return Failure(Trouble.OTHER, f"the storage answered {status} {code}: {error.response['Error'].get('Message')}")
+        return Failure(Trouble.OTHER, f"the storage answered {status} {code}: {text}")
 
     def _role_refused(self, error: boto.ClientError) -> Failure:
         code, status = code_of(error), status_of(error)
@@ -174,13 +205,31 @@ class S3Failures:
                 return Failure(Trouble.CONFIG, f"the option `{option}` is too short")
         return Failure(Trouble.OTHER, "the request cannot be sent: its parameters are not valid")
 
-    def _denied(self, uri: str | None) -> Failure:
+    def _no_kms_key(self, code: str) -> Failure:
+        if code.removeprefix("KMS.") in _BUSY:
+            return Failure(Trouble.TEMPORARY, f"the service of the encryption keys is busy or out of order ({code})")
+        return Failure(
+            Trouble.CONFIG,
+            f"the KMS key with which the object is encrypted cannot be used ({code}): enable it, or leave the "
+            "object out of the globs",
+        )
+
+    def _denied(self, uri: str | None, text: str) -> Failure:
+        """Access is denied; `text` is what the storage says about it."""
         right = "s3:ListBucket on the bucket" if uri is None else "s3:GetObject on the object"
+        told = _ACTION.search(text)
+        if told is not None and not right.startswith(f"{told[1]} "):
+            right = told[1]
+        if "explicit deny" in text:
+            return Failure(
+                Trouble.CONFIG,
+                f"access is denied: a policy has an explicit deny of {right} for the identity of `credentials`",
+            )
         if self._options.credentials.auth_type == "anonymous":
             reason = f"access is denied: it is not public ({right}); set the option `credentials`"
         else:
             reason = f"access is denied: the identity of the option `credentials` needs the permission {right}"
-        if not self._options.requester_pays:
+        if not self._options.requester_pays and right.startswith("s3:"):
             reason += ", or the bucket wants the option `requester_pays`"
         return Failure(Trouble.CONFIG, reason)
 
@@ -189,7 +238,8 @@ class S3Failures:
         if region:
             return Failure(Trouble.CONFIG, f"the bucket is in region {region}: set the option `region_name` to it")
         target = urlsplit(headers.get("location", ""))
-        where = f"at {target.scheme}://{target.hostname}" if target.scheme and target.hostname else "elsewhere"
+        host = target.netloc.rpartition("@")[2]
+        where = f"at {target.scheme}://{host}" if target.scheme and host else "elsewhere"
         return Failure(
             Trouble.CONFIG,
             f"the bucket is to be asked for {where}: correct the options `region_name`, `endpoint` and "
@@ -208,8 +258,6 @@ class S3Failures:
         return Failure(Trouble.CONFIG, f"the AWS credentials of this machine cannot be used: {error}")
 
     def _unreachable(self, error: BaseException) -> Failure:
-        if isinstance(error, boto.ProxyConnectionError):
-            return Failure(Trouble.TEMPORARY, "the proxy of this machine (HTTPS_PROXY) cannot be reached")
         endpoint = self._options.endpoint
         host = urlsplit(endpoint).netloc if endpoint else None
         return network_failure(error, host, "`endpoint`" if endpoint else "`region_name`", _BROKEN) or Failure(

@@ -15,8 +15,13 @@ from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 from xml.sax.saxutils import unescape
 
+from airbyte_cdk.sources.file_based.access.errors import SAME_PAGE, AnswerError
 from airbyte_cdk.sources.file_based.access.storage_access import Listed, Trouble, naive_utc
 
+NO_LISTING = (
+    "the server does not answer a listing as S3 does: correct the option `endpoint` (the port of a web console is not "
+    "that of the storage)"
+)
 _ROOT = "ListBucketResult"
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>")
 _END = re.compile(rb"</(\w+:)?ListBucketResult\s*>\s*$")
@@ -44,20 +49,6 @@ _USUAL = re.compile(
 _ODD = re.compile(rb"<!|encoding=[\"'](?!utf-8|UTF-8)")
 
 
-class ListingError(OSError):
-    """A page that is not a whole page of a listing.
-
-    Attributes:
-        trouble: What it means for whoever lists.
-        reason: A clause for the user.
-    """
-
-    def __init__(self, trouble: Trouble, reason: str) -> None:
-        super().__init__(reason)
-        self.trouble = trouble
-        self.reason = reason
-
-
 def listed(page: Callable[[str | None], Future[bytes]]) -> Iterator[Listed]:
     """The files of all pages. The next page is requested while one is used; no more than these two are held.
 
@@ -65,7 +56,7 @@ def listed(page: Callable[[str | None], Future[bytes]]) -> Iterator[Listed]:
         page: Asks for the page of a continuation token, or for the first one; gives its XML, `whole`, once it is there.
 
     Raises:
-        ListingError: a page is broken, or no further page can be asked for although there is more.
+        AnswerError: a page is broken, or no further page can be asked for although there is more.
         Exception: what getting a page raises.
     """
     token: str | None = None
@@ -76,7 +67,7 @@ def listed(page: Callable[[str | None], Future[bytes]]) -> Iterator[Listed]:
             last, token, coming = token, _next_token(body), None
             if token is not None:
                 if token == last:
-                    raise ListingError(Trouble.OTHER, "the storage gives the same page of the listing again and again")
+                    raise AnswerError(Trouble.OTHER, SAME_PAGE)
                 coming = page(token)
             yield from entries(body, token)
     finally:
@@ -88,10 +79,10 @@ def whole(body: bytes) -> bytes:
     """The XML of a page, if its end is there.
 
     Raises:
-        ListingError: the page was cut off. What else is wrong with it is found when it is parsed.
+        AnswerError: the page was cut off. What else is wrong with it is found when it is parsed.
     """
     if not body or (_ROOT.encode() in body[:1000] and not _END.search(body, len(body) - 100)):
-        raise ListingError(Trouble.TEMPORARY, "a page of the listing ended too early")
+        raise AnswerError(Trouble.TEMPORARY, "a page of the listing ended too early")
     return body
 
 
@@ -110,25 +101,25 @@ def entries(body: bytes, token: str | None = None) -> Iterator[Listed]:
         token: What was taken for the continuation token of the next page; None for the last page.
 
     Raises:
-        ListingError: it is not a whole page, or the token is another one.
+        AnswerError: it is not a whole page, or the token is another one.
     """
     root, rows = _split(body)
     namespace = root.tag.removesuffix(_ROOT)
     more = root.findtext(f"{namespace}IsTruncated", "").strip().lower() == "true"
     if (root.findtext(f"{namespace}NextContinuationToken") if more else None) != token or (more and not token):
-        raise ListingError(
+        raise AnswerError(
             Trouble.OTHER,
             "the listing goes on, but the storage does not say where (it may not know version 2 of listings)",
         )
     encoded = root.findtext(f"{namespace}EncodingType") == "url"
     for key, modified, version, size in rows if rows is not None else _rows(root, namespace):
         if not key or not size or not modified:
-            raise ListingError(Trouble.OTHER, "the listing holds an object without key, size or time")
+            raise AnswerError(Trouble.OTHER, "the listing holds an object without key, size or time")
         try:
             uri = unquote_plus(key, errors="strict") if encoded and ("%" in key or "+" in key) else key
             file = Listed(uri, int(size), _time(modified), version.strip('"') if version else None)
         except ValueError as error:
-            raise ListingError(
+            raise AnswerError(
                 Trouble.OTHER, "the listing holds an object whose key, size or time is not as S3 writes it"
             ) from error
         if file.size or not uri.endswith("/"):
@@ -168,15 +159,11 @@ def _parsed(body: bytes) -> ElementTree.Element:
         if _ROOT.encode() not in body[:1000]:
             root = None
         else:
-            raise ListingError(Trouble.OTHER, f"a page of the listing is not valid XML: {error}") from error
+            raise AnswerError(Trouble.OTHER, f"a page of the listing is not valid XML: {error}") from error
     if root is not None and root.tag == "Error":
-        raise ListingError(Trouble.TEMPORARY, f"the storage failed within a listing ({root.findtext('Code')})")
+        raise AnswerError(Trouble.TEMPORARY, f"the storage failed within a listing ({root.findtext('Code')})")
     if root is None or not root.tag.endswith(_ROOT):
-        raise ListingError(
-            Trouble.CONFIG,
-            "the server does not answer a listing as S3 does: correct the option `endpoint` (the port of a web "
-            "console is not that of the storage)",
-        )
+        raise AnswerError(Trouble.CONFIG, NO_LISTING)
     return root
 
 

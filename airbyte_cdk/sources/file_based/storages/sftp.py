@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic.v1 import BaseModel, Field, validator
 
-from airbyte_cdk.sources.file_based.storages.endpoint import is_host
+from airbyte_cdk.sources.file_based.access.hosts import is_host
 from airbyte_cdk.sources.file_based.storages.texts import one_line, stripped
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 

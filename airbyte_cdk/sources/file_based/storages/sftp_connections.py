@@ -196,12 +196,11 @@ def _transport(login: Login) -> paramiko.Transport:
     where = f"{login.host}:{login.port}"
     try:
         connection = socket.create_connection((login.host, login.port), timeout=CONNECT_SECONDS)
-    except UnicodeError as error:
-        raise SftpError(Trouble.CONFIG, f"{login.host} is not a name of a host; correct `host`") from error
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         failure = network_failure(error, where, "`host` or `port`")
-        reason = failure.reason if failure else f"there is no connection to {where} ({error.strerror})"
-        raise SftpError(Trouble.TEMPORARY, reason) from error
+        if failure is None:
+            raise SftpError(Trouble.TEMPORARY, f"there is no connection to {where} ({type(error).__name__})") from error
+        raise SftpError(failure.trouble, failure.reason) from error
     # many small requests: each must go out at once
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

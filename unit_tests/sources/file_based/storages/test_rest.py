@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from airbyte_cdk.sources.file_based.access.errors import FileAccessError
+from airbyte_cdk.sources.file_based.access.errors import AnswerError, FileAccessError
 from airbyte_cdk.sources.file_based.access.ranges import GAP
 from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy
 from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
@@ -27,6 +27,7 @@ from servers.azure import Azurite
 from servers.fault_proxy import Fault, FaultProxy, Request, close_body, reset, reset_body, status
 from servers.gcs import Gcs
 from servers.process import Server
+from servers.web import Answer, WebServer
 
 LOGGER = logging.getLogger("airbyte")
 NUMBERS = itertools.count()
@@ -124,6 +125,25 @@ def test_markers_of_folders_are_not_listed(store: Store) -> None:
     for key, data in {"a/": b"", "a/b.csv": b"1", "empty.csv": b"", "full/": b"1"}.items():
         store.put(key, data)
     assert sorted(file.uri for file in store.access().files("")) == ["a/b.csv", "empty.csv", "full/"]
+
+
+@pytest.mark.parametrize("storage", ["gcs", "azure"])
+def test_a_page_that_comes_again_ends_the_listing(storage: str) -> None:
+    pages = {
+        "gcs": b'{"kind": "storage#objects", "nextPageToken": "again"}',
+        "azure": b"<EnumerationResults><Blobs/><NextMarker>again</NextMarker></EnumerationResults>",
+    }
+    with WebServer(lambda _: Answer(body=pages[storage])) as server:
+        anonymous = {"endpoint": server.url, "credentials": {"auth_type": "anonymous"}}
+        access: RestAccess = (
+            GcsAccess(GcsOptions(bucket="landing", **anonymous))
+            if storage == "gcs"
+            else AzureAccess(AzureOptions(container="landing", **anonymous))
+        )
+        with pytest.raises(AnswerError, match="the same page of the listing again and again") as caught:
+            list(access.files(""))
+        assert access.failure(caught.value).trouble is Trouble.OTHER
+        assert len(server.asked) == 2
 
 
 def test_lists_below_a_prefix_page_by_page(store: Store) -> None:

@@ -3,12 +3,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 import pytest
 
 from airbyte_cdk.sources.file_based.access.storage_access import Trouble
 from airbyte_cdk.sources.file_based.storages.s3 import S3Options, connect
 from servers.fault_proxy import FaultProxy, close_body, reset, reset_body, status
+from servers.web import Answer, WebServer
 
 KEY = {"auth_type": "iam_user", "aws_access_key_id": "AKIDOFAWS", "aws_secret_access_key": "secret-of-a-user"}
 TEMPORARY_KEY = {**KEY, "aws_session_token": "token-of-a-session"}
@@ -181,7 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(length)
         found = server.answer(self)
         code, error, elements, headers = found or (200, "", "", {})
-        body = f"<Error><Code>{error}</Code><Message>As documented.</Message>{elements}</Error>"
+        body = (
+            error
+            if error.startswith("<")
+            else f"<Error><Code>{error}</Code><Message>As documented.</Message>{elements}</Error>"
+        )
         if found is None:
             body = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
         if "AssumeRole" in error or length:
@@ -225,6 +232,8 @@ def aws(answer, **options) -> Iterator:
         ((404, "NoSuchKey"), {}, Trouble.MISSING, "no such object"),
         ((405, "MethodNotAllowed"), {}, Trouble.CONFIG, "`endpoint`"),
         ((501, "NotImplemented"), {}, Trouble.CONFIG, "`endpoint`"),
+        ((400, "KMS.DisabledException"), {}, Trouble.CONFIG, r"KMS key .* \(KMS.DisabledException\): enable it"),
+        ((400, "KMS.ThrottlingException"), {}, Trouble.TEMPORARY, "encryption keys is busy"),
         ((301, "PermanentRedirect"), {}, Trouble.CONFIG, "`region_name`, `endpoint`"),
         ((400, "SomethingNew"), {}, Trouble.OTHER, "400 SomethingNew: As documented."),
     ],
@@ -235,6 +244,101 @@ def test_answers_of_aws(answer, options, trouble, reason):
 
     assert failure.trouble is trouble
     assert re.search(reason, failure.reason)
+
+
+DENIED = "User: arn:aws:iam::123456789012:user/reader is not authorized to perform: {} on resource: {} because {}"
+SSE_C = (
+    "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve "
+    "the object."
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "reason"),
+    [
+        (
+            (403, "AccessDenied"),
+            DENIED.format("kms:Decrypt", "arn:aws:kms:eu:1:key/x", "no identity-based policy allows the kms:Decrypt"),
+            "access is denied: the identity of the option `credentials` needs the permission kms:Decrypt",
+        ),
+        (
+            (403, "AccessDenied"),
+            DENIED.format("s3:GetObject", "arn:aws:s3:::b/a", "no identity-based policy allows it"),
+            "access is denied: the identity of the option `credentials` needs the permission s3:GetObject on the "
+            "object, or the bucket wants the option `requester_pays`",
+        ),
+        (
+            (403, "AccessDenied"),
+            DENIED.format("s3:GetObjectVersion", "arn:aws:s3:::b/a", "of an explicit deny in a resource-based policy"),
+            "access is denied: a policy has an explicit deny of s3:GetObjectVersion for the identity of `credentials`",
+        ),
+        (
+            (403, "AccessDenied"),
+            "User: x is not authorized to perform: <b>anything</b>",
+            "access is denied: the identity of the option `credentials` needs the permission s3:GetObject on the "
+            "object, or the bucket wants the option `requester_pays`",
+        ),
+        (
+            (400, "InvalidRequest"),
+            SSE_C,
+            "the object is encrypted with a key of the customer (SSE-C), which is not stored with it and cannot be "
+            "given here: leave the object out of the globs",
+        ),
+    ],
+)
+def test_what_aws_says_for_people_is_heard(answer, text, reason):
+    body = f"<Error><Code>{answer[1]}</Code><Message>{escape(text)}</Message></Error>"
+    with aws(lambda _: (answer[0], body, "", {})) as (access, _):
+        failure = failure_of(access, reading)
+
+    assert (failure.trouble, failure.reason) == (Trouble.CONFIG, reason)
+
+
+def test_a_body_that_comes_in_chunks_has_no_size():
+    chunks = b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    for sent in (chunks, chunks[:-12]):
+        answer = Answer(headers={"Transfer-Encoding": "chunked", "ETag": "x"}, body=sent)
+        with WebServer(lambda _, answer=answer: answer) as server:
+            access = access_of({"bucket": "some-bucket", "endpoint": server.url, "credentials": KEY})
+            if sent == chunks:
+                content = access.open("a")
+                content.close()
+                assert (content.size, reading(access)) == (None, b"hello world")
+            else:
+                assert failure_of(access, reading).trouble is Trouble.TEMPORARY
+
+
+def test_a_success_without_a_body_is_no_listing():
+    with WebServer(lambda _: Answer(204)) as server:
+        access = access_of({"bucket": "some-bucket", "endpoint": server.url, "credentials": KEY})
+        failure = failure_of(access, listing)
+
+    assert failure.trouble is Trouble.CONFIG
+    assert "does not answer a listing as S3 does: correct the option `endpoint`" in failure.reason
+
+
+def test_a_host_with_an_underscore(seaweed):
+    """Services of Docker Compose have such names. Nobody resolves one here, but a proxy passes requests on."""
+    seaweed.put("s3-underscore", "a", b"x")
+    with FaultProxy(seaweed.port) as proxy, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HTTP_PROXY", proxy.url)
+        access = access_of(seaweed.provider("s3-underscore", endpoint="http://my_minio:9000"))
+        assert [file.uri for file in listing(access)] == ["a"]  # the signature is of the right host
+        assert reading(access) == b"x"
+        assert {urlsplit(passed.path).netloc for passed in proxy.log} == {"my_minio:9000"}
+        given = {"endpoint": "http://my_minio", "addressing_style": "host"}
+        access = access_of(seaweed.provider("s3-underscore", **given))
+        failure_of(access, listing)  # the server knows no buckets in names of hosts
+        assert urlsplit(proxy.log[-1].path).netloc == "s3-underscore.my_minio"
+
+
+def test_an_endpoint_of_the_environment_that_is_none(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    access = access_of({"bucket": "some-bucket", "credentials": KEY})
+    failure = failure_of(access, listing)
+
+    assert failure.trouble is Trouble.CONFIG
+    assert failure.reason == "the environment's AWS_ENDPOINT_URL is not the address of a server"
 
 
 def test_a_bucket_in_another_region_is_found_there():
@@ -258,13 +362,13 @@ def test_a_bucket_that_stays_in_another_region_is_told():
 
 
 def test_a_web_server_that_redirects_is_told():
-    location = {"Location": "https://other.example.com/some-bucket?list-type=2"}
+    location = {"Location": "https://other.example.com:8443/some-bucket?list-type=2"}
     with aws(lambda _: (301, "", "", location)) as (access, server):
         failure = failure_of(access, listing)
         assert len(server.seen) == 1
 
     assert failure.trouble is Trouble.CONFIG
-    assert "at https://other.example.com: correct" in failure.reason
+    assert "at https://other.example.com:8443: correct" in failure.reason
 
 
 def test_keys_of_a_role_that_the_storage_takes_for_expired_are_fetched_again(moto, monkeypatch):
@@ -340,8 +444,8 @@ def test_requester_pays_is_agreed_to():
     for option in (True, False):
         with aws(answer, requester_pays=option) as (access, _):
             listing(access)
-            with pytest.raises(KeyError):  # the answer lacks what an answer to HEAD holds
-                access.info("a")
+            failure = failure_of(access, lambda access: access.info("a"))  # it lacks what an answer to HEAD holds
+            assert failure.reason == "the server does not answer as S3 does: correct the option `endpoint`"
     assert agreed == ["requester", "requester", None, None]
 
 

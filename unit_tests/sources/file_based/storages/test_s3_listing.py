@@ -3,8 +3,9 @@ from datetime import datetime
 
 import pytest
 
+from airbyte_cdk.sources.file_based.access.errors import AnswerError
 from airbyte_cdk.sources.file_based.access.storage_access import Listed, Trouble
-from airbyte_cdk.sources.file_based.storages.s3_listing import ListingError, entries, listed, whole
+from airbyte_cdk.sources.file_based.storages.s3_listing import entries, listed, whole
 
 XMLNS = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
@@ -106,7 +107,7 @@ def test_pages_that_are_written_otherwise_are_read_as_xml(oddly, encoded):
 
     assert odd != text
     if "<Key/>" in odd:
-        with pytest.raises(ListingError, match="without key"):
+        with pytest.raises(AnswerError, match="without key"):
             list(entries(odd.encode()))
     else:
         assert list(entries(odd.encode())) == files
@@ -181,11 +182,11 @@ def test_an_error_on_a_later_page_is_raised():
     ],
 )
 def test_what_is_no_whole_page_raises(body, trouble):
-    with pytest.raises(ListingError) as raised:
+    with pytest.raises(AnswerError) as raised:
         list(listed(Pages({None: body})))
-    assert raised.value.trouble is trouble
+    assert raised.value.failure.trouble is trouble
 
 
 def test_a_storage_that_repeats_a_page_does_not_keep_us_for_ever():
-    with pytest.raises(ListingError, match="again and again"):
+    with pytest.raises(AnswerError, match="again and again"):
         list(listed(Pages({None: page(token="t"), "t": page(contents("a"), token="t")})))

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pydantic.v1 import ValidationError
 
+from airbyte_cdk.sources.file_based.access.hosts import is_host
 from airbyte_cdk.sources.file_based.storages import options_model
-from airbyte_cdk.sources.file_based.storages.endpoint import checked_endpoint, is_host
+from airbyte_cdk.sources.file_based.storages.endpoint import checked_endpoint
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 
 SECRET = "TOPSECRETVALUE123456"
