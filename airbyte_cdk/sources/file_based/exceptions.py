@@ -18,6 +18,7 @@ AirbyteTracedException              shown to the user as it is
     CustomFileBasedException        a connector's own message
         FileSizeLimitError          a raw file is too large to be copied
     EmptyFileSchemaInferenceError   no file has content to find columns in
+    MissingLibraryError             an extra of this package is not installed
 """
 
 from __future__ import annotations
@@ -174,7 +175,8 @@ class DuplicatedFilesError(BaseFileBasedSourceError, AirbyteTracedException):
             listed += f"\n\nand {len(found) - self.LISTED_NAMES} more names"
         super().__init__(
             f"Files of stream {context.get('stream')} have the same name, and directories are not kept, so one copy "
-            f"would replace the other. Turn on the keeping of directories, or rename or remove the files.{listed}\n\n",
+            "would replace the other. Set `preserve_directory_structure` to true, or rename or remove the files."
+            f"{listed}\n\n",
             **context,
         )
         self.message = self.internal_message
@@ -197,6 +199,21 @@ class FileSizeLimitError(CustomFileBasedException):
 
 class EmptyFileSchemaInferenceError(AirbyteTracedException):
     """No file has content to find columns in."""
+
+
+class MissingLibraryError(AirbyteTracedException):
+    """A library is not installed. Traced as a system_error that says which extra brings it.
+
+    Args:
+        need: What needs it, as the beginning of a sentence.
+        library: Its name.
+        extra: The extra beside `file-based` that brings it; None if `file-based` itself does.
+    """
+
+    def __init__(self, need: str, library: str, extra: str | None = None) -> None:
+        extras = f"file-based,{extra}" if extra else "file-based"
+        message = f"{need} needs the library {library}, which is not installed: pip install 'airbyte-cdk[{extras}]'"
+        super().__init__(message, message)
 
 
 class FileBasedErrorsCollector:

@@ -6,6 +6,7 @@ import logging
 from abc import ABC
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic.v1 import ValidationError
@@ -37,6 +38,7 @@ from airbyte_cdk.sources.file_based.exceptions import (
     ConfigValidationError,
     FileBasedErrorsCollector,
     FileBasedSourceError,
+    MissingLibraryError,
 )
 from airbyte_cdk.sources.file_based.file_cursor import FileBasedConcurrentCursor, FileBasedFinalStateCursor
 from airbyte_cdk.sources.file_based.identities_stream import FileIdentitiesStream
@@ -153,6 +155,8 @@ class FileBasedSource(AbstractSource, ABC):
         """
         try:
             streams = self.streams(config)
+        except MissingLibraryError as error:
+            return False, str(error)
         except AirbyteTracedException:
             raise
         except ConfigValidationError as error:
@@ -202,7 +206,9 @@ class FileBasedSource(AbstractSource, ABC):
 
         Raises:
             ConfigValidationError: if the config does not fit the spec class, or two streams have one name.
+            MissingLibraryError: the extra `file-based` is not installed.
         """
+        _require_libraries()
         parsed = self._get_parsed_config(config)
         _refuse_doubles(parsed)
         if use_permissions_transfer(parsed):
@@ -380,6 +386,12 @@ class FileBasedSource(AbstractSource, ABC):
         parsed = self._get_parsed_config(config)
         for filetype, count in Counter(stream.format.filetype for stream in parsed.streams).items():
             yield create_analytics_message(f"file-cdk-{filetype}-stream-count", count)
+
+
+def _require_libraries() -> None:
+    for library in ("pyarrow", "wcmatch"):
+        if find_spec(library) is None:
+            raise MissingLibraryError("Reading files", library)
 
 
 def _refuse_doubles(parsed: AbstractFileBasedSpec) -> None:

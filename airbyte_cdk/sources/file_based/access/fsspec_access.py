@@ -66,16 +66,22 @@ class FsspecAccess(StorageAccess):
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
     ) -> Iterator[Listed]:
-        """The files below the prefix, folder by folder. A folder that cannot be listed raises."""
+        """The files below the prefix, folder by folder. A folder that cannot be listed raises, and so does a root that
+        is not a folder."""
         folder = prefix.rpartition("/")[0]
         start = self._path(folder)
         if folder and not self._isdir(start):
+            if self._root:
+                self.retried(self._require_root)
             return
         waiting: list[_Folder] = [(start, None)]
         while waiting:
             met = waiting.pop()
             deeper: list[_Folder] = []
-            for entry in self._entries(met):
+            entries = self._entries(met)
+            if met[1] is None and [entry["name"] for entry in entries if entry["type"] == "file"] == [self._base]:
+                raise RootIsFileError
+            for entry in entries:
                 name = str(entry["name"])
                 uri = self._uri(name)
                 if entry["type"] == "directory":
@@ -144,6 +150,9 @@ class FsspecAccess(StorageAccess):
         """What an exception of the filesystem means, see `fsspec_failures`."""
         if isinstance(error, ChangedFile):
             return Failure(Trouble.CHANGED, "it is not of the expected version any more")
+        if isinstance(error, RootIsFileError):
+            reason = "it is a file; name the folder in which it is, and the file itself by the globs of a stream"
+            return Failure(Trouble.CONFIG, reason)
         return failure_of(error, uri)
 
     def _path(self, uri: str) -> str:
@@ -153,6 +162,13 @@ class FsspecAccess(StorageAccess):
 
     def _uri(self, name: str) -> str:
         return name[len(self._base) + 1 :] if self._base or name.startswith("/") else name
+
+    def _require_root(self) -> None:
+        with self._turns:
+            self._forget(self._root)
+            kind = self._filesystem.info(self._root)["type"]
+        if kind != "directory":
+            raise RootIsFileError
 
     def _isdir(self, path: str) -> bool:
         """Whether there is such a folder. `isdir` of a filesystem answers False to errors, too; this raises them."""
@@ -207,6 +223,10 @@ class FsspecAccess(StorageAccess):
             with self._turns:
                 modified = _naive_utc(self._filesystem.modified(name))
         return Listed(self._uri(name), entry.get("size"), modified, _version(entry, modified))
+
+
+class RootIsFileError(Exception):
+    """The root is a file."""
 
 
 class ChangedFile(Exception):

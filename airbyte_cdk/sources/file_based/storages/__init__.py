@@ -22,6 +22,9 @@ STORAGES = {
 }
 """Name of the storage (its module here, and the constant `storage` of its options): its options model."""
 
+WITHOUT_EXTRA = frozenset({"local", "url"})
+"""Storages that need no library beyond those that all need."""
+
 LOCAL = frozenset({"local"})
 """Storages that answer at once, without a network."""
 
@@ -42,14 +45,9 @@ def connect(options: Any) -> tuple[Any, str]:
     try:
         connected: tuple[Any, str] = import_module(f"{__name__}.{options.storage}").connect(options)
     except ModuleNotFoundError as error:
-        from airbyte_cdk.models import FailureType
-        from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+        from airbyte_cdk.sources.file_based.exceptions import MissingLibraryError
 
-        message = (
-            f"The storage `{options.storage}` needs the library {error.name}, which is not installed: "
-            f"pip install 'airbyte-cdk[{options.storage}]'"
-        )
-        raise AirbyteTracedException(
-            internal_message=message, message=message, failure_type=FailureType.system_error, exception=error
-        ) from error
+        library = str(error.name).partition(".")[0] if str(error.name).startswith("fsspec") else str(error.name)
+        extra = None if options.storage in WITHOUT_EXTRA or library == "fsspec" else options.storage
+        raise MissingLibraryError(f"The storage `{options.storage}`", library, extra) from error
     return connected

@@ -49,8 +49,6 @@ class AzureAccess(RestAccess):
         page_size: Blobs in a page of the listing; None for as many as the storage gives (5,000).
     """
 
-    _host_option = "`account_name` or `endpoint`"
-
     def __init__(self, options: AzureOptions, page_size: int | None = None) -> None:
         self._session = tuned(requests.Session())
         client = container_client(options, self._session)
@@ -62,6 +60,9 @@ class AzureAccess(RestAccess):
         # no public method of the library gives an answer that is not parsed
         self._pipeline: Pipeline[HttpRequest, HttpResponse] = client._pipeline
         self._auth = options.credentials.auth_type
+        by_text = self._auth == "connection_string"
+        self._host_option = "`connection_string`" if by_text else "`account_name` or `endpoint`"
+        self._endpoint_option = "`connection_string`" if by_text else "`endpoint`"
 
     def info(self, uri: str) -> Listed:
         """As `StorageAccess.info`."""
@@ -139,13 +140,18 @@ class AzureAccess(RestAccess):
         if error.status == 404 and uri is not None and not private and not error.code.startswith("Container"):
             return Failure(Trouble.MISSING, "there is no such blob")
         problem = _PRIVATE if private else _PROBLEMS.get(error.code)
+        if problem is None and error.code.startswith("KeyVault"):
+            problem = "the key in Azure Key Vault with which the account is encrypted cannot be used"
         if problem is None and error.status in (401, 403, 404):
             problem = _PROBLEMS["ContainerNotFound" if error.status == 404 else "AuthenticationFailed"]
         if problem is None and uri is None and error.status in (301, 302, 307, 308, 400, 405):
-            problem = "`container`, `prefix` or `endpoint` is not accepted as it is"
+            problem = "`container`, `prefix` or {endpoint} is not accepted as it is"
         if problem is None:
             return None
-        return Failure(Trouble.CONFIG, f"{problem.format(credentials=_OPTIONS[self._auth])} ({error.named})")
+        told = problem.format(
+            credentials=_OPTIONS[self._auth], account=self._host_option, endpoint=self._endpoint_option
+        )
+        return Failure(Trouble.CONFIG, f"{told} ({error.named})")
 
     def _library_failure(self, error: BaseException) -> Failure | None:
         if not isinstance(error, ClientAuthenticationError):
@@ -184,11 +190,11 @@ _PRIVATE_CODES = ("AuthenticationFailed", "AuthorizationFailure", "NoAuthenticat
 _REFUSED = "the storage refuses {credentials}: wrong, expired, or without the right to list and read"
 
 _PROBLEMS = {
-    "AccountIsDisabled": "the storage account is disabled; correct `account_name`",
+    "AccountIsDisabled": "the storage account is disabled; correct {account}",
     "AuthenticationFailed": _REFUSED,
     "AuthorizationFailure": f"{_REFUSED}; or the network rules of the account do not allow requests from here",
     "AuthorizationPermissionMismatch": f"{_REFUSED}; a principal needs the role Storage Blob Data Reader",
-    "AuthorizationProtocolMismatch": "{credentials} may be used over https only; correct `endpoint`",
+    "AuthorizationProtocolMismatch": "{credentials} may be used over https only; correct {endpoint}",
     "AuthorizationSourceIPMismatch": "{credentials} may not be used from this address",
     "BlobArchived": "the blob is in the archive tier; rehydrate it, or leave it out by the globs",
     "BlobBeingRehydrated": "the blob is being rehydrated from the archive tier, which takes hours; try again later, or "
@@ -197,7 +203,7 @@ _PROBLEMS = {
     "it and cannot be given here; leave it out by the globs",
     "ContainerBeingDeleted": "the container is being deleted; correct `container`",
     "ContainerDisabled": "the container is disabled; correct `container`",
-    "ContainerNotFound": "there is no such container; correct `container`, `account_name` or `endpoint`",
+    "ContainerNotFound": "there is no such container; correct `container`, or {account}",
     "InvalidResourceName": "there can be no container of this name; correct `container`",
     "KeyBasedAuthenticationNotPermitted": "the account allows no account keys; choose other `credentials`",
     "PublicAccessNotPermitted": "the account allows no anonymous requests; choose other `credentials`",

@@ -40,7 +40,9 @@ def container_client(options: AzureOptions, session: requests.Session) -> Contai
         if credentials.auth_type == "connection_string":
             text = credentials.connection_string
             _keep_parts_secret(text)
-            return ContainerClient.from_connection_string(text, options.container, **once)
+            client = ContainerClient.from_connection_string(text, options.container, **once)
+            _refuse_contradictions(options, client)
+            return client
         return ContainerClient(_account_url(options), options.container, credential=_credential(options), **once)
     except (ValueError, KeyError) as error:
         problem = _PROBLEMS.get(credentials.auth_type, "the options cannot be used")
@@ -53,6 +55,17 @@ _PROBLEMS = {
     "account_key": "`account_key` cannot be read; copy the whole key, which is base64",
     "client_credentials": "`tenant_id`, `client_id` or `authority` is malformed",
 }
+
+
+def _refuse_contradictions(options: AzureOptions, client: ContainerClient) -> None:
+    """Raise a config_error if options name another account or endpoint than the connection string, which is used."""
+    if options.account_name and options.account_name.lower() != str(client.account_name).lower():
+        raise _config_error("`account_name` is not the account of the `connection_string`; leave it out")
+    own = client.url.partition("?")[0].removesuffix(f"/{options.container}")
+    if options.endpoint and options.endpoint.lower() != own.rstrip("/").lower():
+        raise _config_error(
+            "`endpoint` is not that of the `connection_string`; leave it out, or write it there as BlobEndpoint=..."
+        )
 
 
 def _account_url(options: AzureOptions) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import google.auth
 import requests
 from google.auth.credentials import Credentials
+from google.auth.environment_vars import CREDENTIALS
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2 import credentials as user
@@ -36,13 +38,9 @@ def session(options: GcsCredentials) -> requests.Session:
         return tuned(requests.Session())
     try:
         credentials = _credentials(options)
-    except (GoogleAuthError, ValueError) as error:
-        problem = (
-            "there are no credentials on this machine that Google programs would find"
-            if options.auth_type == "default_credentials"
-            else "the private key in `service_account` cannot be read"
-        )
-        message = f"Google Cloud Storage: {problem}. Correct `credentials` of the storage `gcs`."
+    except (GoogleAuthError, ValueError, OSError) as error:
+        problem = _machine_problem() if options.auth_type == "default_credentials" else _KEY_PROBLEM
+        message = f"Google Cloud Storage: {problem}."
         # the library's own text may hold parts of the key
         raise AirbyteTracedException(
             internal_message=f"{message} ({type(error).__name__})",
@@ -51,6 +49,21 @@ def session(options: GcsCredentials) -> requests.Session:
         ) from None
     tokens = Request(tuned(requests.Session()))
     return tuned(AuthorizedSession(credentials, auth_request=tokens))  # type: ignore[no-untyped-call]  # typed in part
+
+
+_KEY_PROBLEM = "the private key in `service_account` cannot be read. Correct `credentials` of the storage `gcs`"
+
+
+def _machine_problem() -> str:
+    """Why this machine gives no credentials."""
+    file = os.environ.get(CREDENTIALS)
+    if not file:
+        return (
+            "there are no credentials on this machine that Google programs would find. Correct `credentials` of the "
+            f"storage `gcs`, or set the environment variable {CREDENTIALS} to the path of a key file"
+        )
+    what = "is not a file of credentials that Google programs can use" if os.path.isfile(file) else "does not exist"
+    return f"the file that the environment variable {CREDENTIALS} names {what}. Correct the variable or the file"
 
 
 def _credentials(options: GcsCredentials) -> Credentials:

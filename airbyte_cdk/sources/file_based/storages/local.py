@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal
 
-from pydantic.v1 import BaseModel, Field
+from pydantic.v1 import BaseModel, Field, validator
 
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 
@@ -24,9 +24,18 @@ class LocalOptions(BaseModel):
     storage: Literal["local"] = Field("local", const=True)
     root: str = Field(
         title="Folder",
-        description="Absolute path of the folder to read. Nothing outside of it is ever read, not even through links.",
+        description=(
+            "Path of the folder to read. One that does not begin with / is below the folder in which the connector "
+            "runs. Nothing outside of it is ever read, not even through links."
+        ),
         examples=["/data"],
     )
+
+    @validator("root")
+    def _root_is_given(cls, root: str) -> str:
+        if not root.strip():
+            raise ValueError("must not be empty; write the path of a folder, such as /data")
+        return root
 
 
 def connect(options: LocalOptions) -> tuple[RootedFileSystem, str]:
@@ -41,6 +50,6 @@ def connect(options: LocalOptions) -> tuple[RootedFileSystem, str]:
 
     root = os.path.realpath(options.root)
     if not os.path.isdir(root):
-        message = f"The folder {options.root} does not exist or is not a folder. Correct `root` of the storage `local`."
+        message = f"The folder {root} does not exist or is not a folder. Correct `root` of the storage `local`."
         raise AirbyteTracedException(internal_message=message, message=message, failure_type=FailureType.config_error)
     return RootedFileSystem(root), root

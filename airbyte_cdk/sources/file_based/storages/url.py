@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from pydantic.v1 import BaseModel, Field
+from pydantic.v1 import BaseModel, Field, validator
 
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
 
@@ -29,6 +30,12 @@ class UrlOptions(BaseModel):
         description="Passed to the filesystem as they are: endpoint, credentials and the like.",
         airbyte_secret=True,
     )
+
+    @validator("url")
+    def _url_names_a_folder(cls, url: str) -> str:
+        if not re.sub("^(file|local)://", "", url.strip()):
+            raise ValueError("must name a folder; write it as file:///data or memory://landing")
+        return url
 
 
 def connect(options: UrlOptions) -> tuple[Any, str]:

@@ -193,9 +193,20 @@ def test_a_missing_file(access: FsspecAccess) -> None:
 
 def test_a_missing_root_is_a_config_error(access: FsspecAccess) -> None:
     gone = RetryingAccess(FsspecAccess(access._filesystem, f"{access._root}/gone"), QUICK)
-    with pytest.raises(AirbyteTracedException, match="folder or bucket does not exist") as caught:
-        list(gone.files(""))
-    assert caught.value.failure_type is FailureType.config_error
+    for prefix in ("", "dir/"):
+        with pytest.raises(AirbyteTracedException, match="folder or bucket does not exist") as caught:
+            list(gone.files(prefix))
+        assert caught.value.failure_type is FailureType.config_error
+
+
+def test_a_root_that_is_a_file_is_a_config_error(access: FsspecAccess) -> None:
+    file = RetryingAccess(FsspecAccess(access._filesystem, f"{access._root}/dir.csv"), QUICK)
+    # a filesystem whose `ls` knows folders only cannot always tell
+    told = f"{'does not exist|' if isinstance(access._filesystem, Requests) else ''}it is a file; name the folder"
+    for prefix in ("", "dir/"):
+        with pytest.raises(AirbyteTracedException, match=told) as caught:
+            list(file.files(prefix))
+        assert caught.value.failure_type is FailureType.config_error
 
 
 def test_the_parts_of_a_file_of_requests_are_asked_for_alone() -> None:

@@ -197,6 +197,33 @@ def test_connection_strings(azurite: Azurite) -> None:
     assert filter_secrets(signed.partition("sig=")[2]) == "****"
 
 
+def test_options_beside_a_connection_string(azurite: Azurite) -> None:
+    credentials = {"auth_type": "connection_string", "connection_string": f"{azurite.connection_string()}\n"}
+    azurite.put("beside", "a.csv", b"abc")
+    assert listed(access_to(azurite, "beside", credentials=credentials)) == ["a.csv"]  # they say the same
+    for changes, option in (
+        ({"account_name": "somebodyelse"}, "`account_name`"),
+        ({"endpoint": "https://elsewhere.example.com"}, "`endpoint`"),
+    ):
+        with pytest.raises(AirbyteTracedException, match=f"{option} is not .* `connection_string`") as caught:
+            access_to(azurite, "beside", credentials=credentials, **changes)
+        assert caught.value.failure_type is FailureType.config_error
+
+
+def test_errors_of_a_connection_string_name_it(azurite: Azurite) -> None:
+    text = azurite.connection_string("http://127.0.0.1:9/testaccount")
+    options = AzureOptions(
+        container="landing", credentials={"auth_type": "connection_string", "connection_string": text}
+    )
+    access = AzureAccess(options)
+    assert refused(access).reason == "127.0.0.1:9 refuses connections; if it stays so, correct `connection_string`"
+    for error in (answered(404, "ContainerNotFound"), answered(403, "AccountIsDisabled"), answered(400, "x")):
+        reason = access.failure(error).reason
+        assert "`connection_string`" in reason
+        assert "`account_name`" not in reason
+        assert "`endpoint`" not in reason
+
+
 def test_anonymous_reads_public_containers_only(azurite: Azurite) -> None:
     azurite.put("public", "a.csv", b"abc")
     azurite.client.get_container_client("public").set_container_access_policy({}, public_access="container")
@@ -388,6 +415,9 @@ def answered(status: int, code: str) -> StatusError:
         (answered(400, "InvalidResourceName"), None, Trouble.CONFIG, "`container`"),
         (answered(400, "InvalidQueryParameterValue"), None, Trouble.CONFIG, "`prefix`"),
         (answered(409, "BlobArchived"), "a", Trouble.CONFIG, "archive tier"),
+        (answered(409, "BlobBeingRehydrated"), "a", Trouble.CONFIG, "being rehydrated"),
+        (answered(409, "BlobUsesCustomerSpecifiedEncryption"), "a", Trouble.CONFIG, "with a key of the customer"),
+        (answered(403, "KeyVaultEncryptionKeyNotFound"), "a", Trouble.CONFIG, "Azure Key Vault"),
         (answered(409, "PublicAccessNotPermitted"), None, Trouble.CONFIG, "anonymous"),
         (answered(412, "ConditionNotMet"), "a", Trouble.CHANGED, "changed"),
         (answered(500, "OperationTimedOut"), "a", Trouble.TEMPORARY, "OperationTimedOut"),

@@ -223,9 +223,12 @@ def test_the_credentials_of_the_machine(
 ) -> None:
     file = tmp_path / "key.json"
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
-    with pytest.raises(AirbyteTracedException, match="credentials") as caught:
-        gcs.connect(options(tokens.url, {"auth_type": "default_credentials"}))
-    assert caught.value.failure_type is FailureType.config_error
+    for problem in ("does not exist", "is not a file of credentials"):
+        told = f"the environment variable GOOGLE_APPLICATION_CREDENTIALS names {problem}"
+        with pytest.raises(AirbyteTracedException, match=told) as caught:
+            gcs.connect(options(tokens.url, {"auth_type": "default_credentials"}))
+        assert caught.value.failure_type is FailureType.config_error
+        file.write_text("{}")
     file.write_text(key_file(tokens.url, private_key))
     access = GcsAccess(options(tokens.url, {"auth_type": "default_credentials"}))
     assert listed(access) == ["a.csv"]
