@@ -100,7 +100,7 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
                 FileBasedSourceError.ERROR_LISTING_FILES, stream=stream.name, details=f"{type(error).__name__}: {error}"
             ) from error
         if not files:
-            raise CheckAvailabilityError(FileBasedSourceError.EMPTY_STREAM, stream=stream.name)
+            raise CheckAvailabilityError(_empty(stream), stream=stream.name)
         return files
 
     def _check_parse_record(self, stream: AbstractFileBasedStream, file: RemoteFile, logger: logging.Logger) -> None:
@@ -167,3 +167,10 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
                 details=read.rejects.summary(),
             )
         return None, read.described
+
+
+def _empty(stream: AbstractFileBasedStream) -> str:
+    """That a stream has no file."""
+    below = stream.stream_reader.listed_below
+    only = f" Only files whose name begins with the option `prefix`, which is {below}, are listed." if below else ""
+    return FileBasedSourceError.EMPTY_STREAM.value + only

@@ -48,7 +48,9 @@ def properties(stream: AbstractFileBasedStream) -> Columns:
         return _schemaless()
     files = _sample(stream)
     if not files:
-        stream.logger.warning(f"Stream {stream.name}: no file matches, so its columns are not known yet")
+        below = stream.stream_reader.listed_below
+        place = f" below `prefix`, which is {below}" if below else ""
+        stream.logger.warning(f"Stream {stream.name}: no file{place} matches, so its columns are not known yet")
         return _schemaless()
     return stream.infer_schema(files)
 

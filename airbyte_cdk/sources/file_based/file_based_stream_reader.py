@@ -60,6 +60,11 @@ class AbstractFileBasedStreamReader(ABC):
     def config(self, value: AbstractFileBasedSpec) -> None:
         """Keep the parsed config; an implementation checks here that it is of its own spec class."""
 
+    @property
+    def listed_below(self) -> str:
+        """What the names of all files begin with that can be listed, whatever the globs: an option of the storage."""
+        return ""
+
     @abstractmethod
     def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterable[RemoteFile]:
         """List the files that match any of `globs`, as a stream.

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from airbyte_cdk.sources.file_based import globs as glob_rules
-from airbyte_cdk.sources.file_based import raw_files
+from airbyte_cdk.sources.file_based import prefix_rules, raw_files
 from airbyte_cdk.sources.file_based.access.fsspec_access import FsspecAccess
 from airbyte_cdk.sources.file_based.access.handle import StorageHandle
 from airbyte_cdk.sources.file_based.access.parallel import merged
@@ -122,13 +122,19 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
             if self._access is not None:
                 self._access.policy = self._policy()
 
+    @property
+    def listed_below(self) -> str:
+        """The storage's prefix; "" before the storage is connected."""
+        return self._access.prefix if self._access is not None else ""
+
     # Listing -------------------------------------------------------------------------------------------------------
 
     def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterable[RemoteFile]:
         """List the files that match, as the storage gives them; whatever cannot be listed raises.
 
         Only what the globs can reach is listed: below their literal beginnings, several at once. Members of archives
-        are files of their own, unless files are copied as they are.
+        are files of their own, unless files are copied as they are. Globs that the storage's prefix excludes are a
+        config_error.
         """
         if not any(globs):
             return
@@ -142,7 +148,9 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         def wanted(uri: str) -> bool:
             return uri.startswith(prefix or "") and (matches(uri) or opens(uri))
 
+        found = False
         for listed in self._listed(globs, prefix or "", wanted, logger):
+            found = True
             if start is not None and listed.modified < start:
                 continue
             uri, size, modified, version = listed
@@ -151,12 +159,16 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
                 yield from matching_members(file, globs, partial(self._opened, logger), logger)
             else:
                 yield file
+        if not found:
+            access = self._connected(logger)
+            prefix_rules.refuse_nothing(access.prefix, access.title)
 
     def _listed(
         self, globs: list[str], within: str, wanted: Callable[[str], bool], logger: logging.Logger
     ) -> Iterator[Listed]:
         """What the globs can reach and is wanted, each prefix listed by a thread of its own."""
         access = self._connected(logger)
+        prefix_rules.refuse_unreachable(globs, access.prefix, access.title, logger)
         enter = glob_rules.folders(globs)
         listings = [
             access.files(prefix, recursive=recursive, enter=enter, wanted=wanted)
@@ -223,10 +235,10 @@ def listings_for(globs: list[str], within: str, *, flat: bool = False) -> list[t
         flat: Whether names are keys: globs take several ``/`` in a row for one, but a folder ends at the first.
     """
     prefixes = glob_rules.folded(storage_prefix(prefix) for prefix in glob_rules.prefixes(globs)) or {""}
-    narrowed = {max(prefix, within, key=len) for prefix in prefixes if _meet(prefix, within)}
+    narrowed = {max(prefix, within, key=len) for prefix in prefixes if glob_rules.meet(prefix, within)}
     listings = []
     for prefix in sorted(narrowed):
-        reaching = [pattern for pattern in globs if _meet(glob_rules.literal_start(pattern), prefix)]
+        reaching = [pattern for pattern in globs if glob_rules.meet(glob_rules.literal_start(pattern), prefix)]
         depth = glob_rules.depth(reaching)
         folders = len([name for name in prefix.split("/")[:-1] if name])
         recursive = depth is None or depth > folders
@@ -234,7 +246,3 @@ def listings_for(globs: list[str], within: str, *, flat: bool = False) -> list[t
         if flat and not recursive and prefix.endswith("/"):
             listings.append((f"{prefix}/", True))
     return listings
-
-
-def _meet(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)

@@ -81,6 +81,16 @@ def depth(globs: Iterable[str]) -> int | None:
     return max((len(test) - 1 for test in tests if test), default=0)
 
 
+def can_match_below(pattern: str, prefix: str) -> bool:
+    """Whether a path that begins with `prefix` can match a glob. It says no only when that is certain."""
+    return meet(literal_start(pattern), prefix) and folders([pattern])(prefix.rpartition("/")[0])
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether a text can begin with both."""
+    return one.startswith(other) or other.startswith(one)
+
+
 def literal_start(pattern: str) -> str:
     """The text with which every match of one glob begins."""
     start: list[str] = []

@@ -64,6 +64,7 @@ class RetryingAccess(StorageAccess):
     ) -> None:
         self.access = access
         self.title = access.title
+        self.prefix = access.prefix
         self.flat = access.flat
         self.policy = policy or RetryPolicy()
         self._logger = logger

@@ -178,6 +178,7 @@ class StorageAccess(ABC):
 
     Attributes:
         title: Names the storage in messages, such as ``S3 bucket landing``; no secrets.
+        prefix: Files whose uri does not begin with it are not listed, as the user wishes; "" for all.
         flat: Names are keys and not paths, so that ``a//b`` is another file than ``a/b``.
         retried: Runs one request of a listing and returns what it gave. Implementations send each page's request
             through it (``page = self.retried(lambda: self._page(token))``): it is `once` until `RetryingAccess` sets
@@ -185,6 +186,7 @@ class StorageAccess(ABC):
     """
 
     title: str
+    prefix: str = ""
     flat: bool = False
     retried: Retried = staticmethod(once)
 

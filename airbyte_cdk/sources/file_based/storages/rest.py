@@ -125,7 +125,7 @@ class RestAccess(StorageAccess):
 
     def __init__(self, title: str, prefix: str, page_size: int | None, url: str) -> None:
         self.title = title
-        self._prefix = prefix
+        self.prefix = prefix
         self._page_size = page_size
         self._host = urlsplit(url).netloc
 
@@ -158,9 +158,9 @@ class RestAccess(StorageAccess):
         wanted: Callable[[str], bool] = anything,
     ) -> Iterator[Listed]:
         """As `StorageAccess.files`; the next page is fetched while one is consumed."""
-        if self._prefix.startswith(prefix):
-            prefix = self._prefix
-        elif not prefix.startswith(self._prefix):
+        if self.prefix.startswith(prefix):
+            prefix = self.prefix
+        elif not prefix.startswith(self.prefix):
             return
         ahead = ThreadPoolExecutor(1, thread_name_prefix="airbyte-page")
         try:

@@ -47,6 +47,7 @@ class S3Access(StorageAccess):
 
     def __init__(self, options: S3Options) -> None:
         self.title = f"S3 bucket {options.bucket}"
+        self.prefix = options.prefix
         self._options = options
         self._fixed = {"Bucket": options.bucket, **({"RequestPayer": "requester"} if options.requester_pays else {})}
         self._lock = Lock()
@@ -63,7 +64,7 @@ class S3Access(StorageAccess):
         wanted: Callable[[str], bool] = anything,
     ) -> Iterator[Listed]:
         """The objects whose key begins with `prefix` and with the prefix of the options; not the markers of folders."""
-        own = self._options.prefix
+        own = self.prefix
         if not (prefix.startswith(own) or own.startswith(prefix)):
             return
         asked = {"Prefix": max(prefix, own, key=len), "EncodingType": "url"}
