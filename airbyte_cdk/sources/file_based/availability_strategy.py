@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models.batch import Batch
 from airbyte_cdk.sources.file_based.exceptions import (
+    BaseFileBasedSourceError,
     CheckAvailabilityError,
     CustomFileBasedException,
     FileBasedSourceError,
 )
+from airbyte_cdk.sources.file_based.file_errors import explains_itself
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, brings_own_records
 from airbyte_cdk.sources.file_based.schema_helpers import SchemaType, fitting_columns, nonconforming_column
 from airbyte_cdk.utils.overriding import overrides
@@ -96,9 +98,7 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
         except AirbyteTracedException:
             raise
         except Exception as error:
-            raise CheckAvailabilityError(
-                FileBasedSourceError.ERROR_LISTING_FILES, stream=stream.name, details=f"{type(error).__name__}: {error}"
-            ) from error
+            raise _failed(FileBasedSourceError.ERROR_LISTING_FILES, error, stream=stream.name) from error
         if not files:
             raise CheckAvailabilityError(_empty(stream), stream=stream.name)
         return files
@@ -115,12 +115,8 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
         except (AirbyteTracedException, CheckAvailabilityError):
             raise
         except Exception as error:
-            raise CheckAvailabilityError(
-                FileBasedSourceError.ERROR_READING_FILE,
-                stream=stream.name,
-                file=file.file_uri_for_logging,
-                details=f"{type(error).__name__}: {error}",
-            ) from error
+            where = {"stream": stream.name, "file": file.file_uri_for_logging}
+            raise _failed(FileBasedSourceError.ERROR_READING_FILE, error, **where) from error
         schema = stream.catalog_schema or stream.config.get_input_schema()
         policy = stream.validation_policy
         if record is None or not schema or not policy.validate_schema_before_sync:
@@ -167,6 +163,13 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
                 details=read.rejects.summary(),
             )
         return None, read.described
+
+
+def _failed(otherwise: FileBasedSourceError, error: Exception, **where: str) -> CheckAvailabilityError:
+    """The error with its own words, if it has some for the user; else with general ones."""
+    if isinstance(error, BaseFileBasedSourceError) or explains_itself(error):
+        return CheckAvailabilityError(str(error), **where)
+    return CheckAvailabilityError(otherwise, **where, details=f"{type(error).__name__}: {error}")
 
 
 def _empty(stream: AbstractFileBasedStream) -> str:

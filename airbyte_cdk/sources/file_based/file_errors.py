@@ -63,7 +63,7 @@ class FileErrors:
         uri = file.file_uri_for_logging
         if len(self._unread) < LISTED:
             # an error that says what is wrong needs no stack trace
-            trace = None if _explains_itself(error) else error
+            trace = None if explains_itself(error) else error
             self._logger.error(f"stream={self._stream} file={uri}: could not be read: {error}", exc_info=trace)
         self._unread.append((uri, error))
         gone = isinstance(error, FileAccessError) and error.failure.trouble is Trouble.TEMPORARY
@@ -115,13 +115,13 @@ class FileErrors:
         return next(failure_type for failure_type in order if failure_type in types)
 
 
-def _explains_itself(error: BaseException) -> bool:
+def explains_itself(error: BaseException) -> bool:
     """Whether an error was made to tell the user about one file: it says why, and who must act."""
     return hasattr(error, "failure_type") and hasattr(error, "reason")
 
 
 def _why(error: BaseException) -> str:
-    if _explains_itself(error):
+    if explains_itself(error):
         return str(getattr(error, "reason", None))
     told = error.message if isinstance(error, AirbyteTracedException) else None
     return told or type(error).__name__
