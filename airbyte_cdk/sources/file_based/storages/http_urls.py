@@ -10,6 +10,8 @@ from itertools import product
 from typing import NamedTuple
 from urllib.parse import unquote_plus, urlsplit
 
+from airbyte_cdk.sources.file_based.access.hosts import is_host
+
 MOST_URLS = 100_000
 """Files that the URLs of one config may name: each costs a request in each sync."""
 
@@ -268,7 +270,7 @@ def _check(url: str, option: str) -> None:
     except ValueError as error:
         raise ValueError(f"{option}: {shown(url)} is not a URL") from error
     controls = any(character < " " or character == "\x7f" for character in url)
-    if not host or controls:
+    if not is_host(host) or controls:
         raise ValueError(f"{option}: {shown(url)} is not a URL that begins with http:// or https:// and a host")
     if parts.username is not None:
         raise ValueError(f"{option}: {shown(url)}: give user and password as credentials, not in the URL")

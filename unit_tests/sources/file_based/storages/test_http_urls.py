@@ -73,6 +73,7 @@ def test_an_open_end_is_the_current_day_in_utc() -> None:
         ("ftp://h/a.csv", "must begin with http:// or https://"),
         ("h/a.csv", "must begin with http:// or https://"),
         ("https:///a.csv", "and a host"),
+        ("https://files..local/a.csv", "and a host"),
         ("https://h:port/a.csv", "is not a URL"),
         ("https://h/a\nb.csv", "is not a URL"),
         ("https://reader:hunter22@h/a.csv", "give user and password as credentials"),
