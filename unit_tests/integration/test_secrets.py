@@ -145,7 +145,7 @@ def gcs_cases(gcs: Gcs, private_key: str, proxy: FaultProxy) -> Iterator[tuple[s
         Case(
             gcs.provider("secrets", credentials=oauth, endpoint=f"{proxy.url}/denied"),
             [SECRET, "1//" + SECRET, "ya29." + SECRET],
-            "token",
+            r"the proxy 127\.0\.0\.1:9 that the environment variable HTTPS_PROXY names cannot be reached",
             "transient_error",
         ),
     )
