@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from airbyte_cdk.models import (
     AirbyteStreamState,
 )
 from airbyte_cdk.sources.message.state import state_message
+from airbyte_cdk.sources.utils.json_copy import json_copy
 
 __all__ = ["ConnectorStateManager", "HashableStreamDescriptor"]
 
@@ -68,7 +68,7 @@ class ConnectorStateManager:
     def get_stream_state(self, stream_name: str, namespace: str | None) -> MutableMapping[str, Any]:
         """A copy of the state of a stream; empty if there is none."""
         state = self.per_stream_states.get(HashableStreamDescriptor(name=stream_name, namespace=namespace))
-        return deepcopy(vars(state)) if state is not None else {}
+        return json_copy(vars(state)) if state is not None else {}
 
     def update_state_for_stream(self, stream_name: str, namespace: str | None, value: Mapping[str, Any]) -> None:
         """Replace the state of a stream."""

@@ -165,6 +165,9 @@ class Engine(Generic[T]):
             yield from self._blame(read, error)
             if isinstance(event, Ended) and not read.ended:
                 yield self._ended(read)
+        finally:
+            if isinstance(event, Failed):
+                event.judged.set()
 
     def _told(self, event: Event[T]) -> Iterator[AirbyteMessage | T]:
         match event:
@@ -283,7 +286,7 @@ class Engine(Generic[T]):
         yield from self._repository.consume_queue()
         # Nothing new to tell: it was told, or nothing could be read at all. And a stream that is read
         # as a whole closes its parts ahead of the output: after an error its state may cover records never sent.
-        told = not read.unsent and (read.unlisted or read.states > 0)
+        told = not read.unsent and (read.unlisted or read.states > 0 or read.error is not None)
         if read.whole is not None:  # its last state stands, if it has nothing to tell
             told = told or bool(read.known) or read.error is not None
         if not told:

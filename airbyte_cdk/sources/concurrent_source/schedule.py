@@ -132,6 +132,11 @@ class Schedule:
         """Whether the stream (or everything) was stopped."""
         return self._closed or self._queues[id(read)].stopped
 
+    @property
+    def closed(self) -> bool:
+        """Whether everything was stopped."""
+        return self._closed
+
     def close(self) -> None:
         """Stop everything: `next` answers None from now on."""
         with self._changed:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from airbyte_cdk.interrupts import Interrupted
@@ -81,10 +81,11 @@ class Done:
 
 @dataclass(slots=True)
 class Failed:
-    """A task raised."""
+    """A task raised. Until `judged` is set, its reader waits whether its stream goes on."""
 
     task: Task
     error: BaseException
+    judged: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(slots=True)
@@ -145,7 +146,7 @@ class Workers(Generic[T]):
         self._encoders = ThreadPoolExecutor(encoders, thread_name_prefix="airbyte-encode")
         # daemon threads: a reader that hangs in the network must not keep a failed process alive
         self._readers = [
-            Thread(target=copy_context().run, args=(self._run,), name=f"airbyte-read-{n}", daemon=True)
+            threading.Thread(target=copy_context().run, args=(self._run,), name=f"airbyte-read-{n}", daemon=True)
             for n in range(readers)
         ]
         self._steps = None if readers else self._work()
@@ -211,7 +212,10 @@ class Workers(Generic[T]):
             except BaseException as error:
                 if self._steps is not None and not isinstance(error, Exception):
                     raise  # SystemExit, KeyboardInterrupt: on this thread they are for the whole program
-                self._events.put(Failed(task, error))
+                failed = Failed(task, error)
+                self._events.put(failed)
+                while self._steps is None and not self.schedule.closed and not failed.judged.wait(POLL_SECONDS):
+                    pass
             if self.schedule.end(task):
                 self._events.put(Ended(task.read))
             yield

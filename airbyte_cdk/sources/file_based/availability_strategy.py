@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.source import Source
 
 CHECKED_FILES = 3
-"""Of each stream, the first few listed files are tried."""
+"""Of each stream, so many listed files are tried, if the reader lists quickly: else only the first one."""
 CHECK_BYTES = 64 * 1024
 
 
@@ -78,7 +78,8 @@ class DefaultFileBasedAvailabilityStrategy(AbstractFileBasedAvailabilityStrategy
             return False, message
         try:
             own = overrides(self, "_check_list_files", DefaultFileBasedAvailabilityStrategy)
-            for file in [self._check_list_files(stream)] if own else self._first_files(stream, CHECKED_FILES):
+            count = CHECKED_FILES if getattr(stream.stream_reader, "lists_quickly", False) is True else 1
+            for file in [self._check_list_files(stream)] if own else self._first_files(stream, count):
                 self._check_parse_record(stream, file, logger)
         except CheckAvailabilityError as error:
             return False, str(error)

@@ -141,6 +141,16 @@ def _infer_each(stream: AbstractFileBasedStream, files: list[RemoteFile]) -> lis
             return error
 
     workers = max(1, min(stream.workers, len(files), stream._discovery_policy.n_concurrent_requests))
-    # always on threads of their own: the caller's may already run an event loop
+    if workers == 1 and not _in_event_loop():
+        return [one(file) for file in files]  # where the reader was made: what it holds may be tied to this thread
     with ThreadPoolExecutor(workers, thread_name_prefix="airbyte-infer") as pool:
         return list(pool.map(one, files))
+
+
+def _in_event_loop() -> bool:
+    """Whether this thread runs an event loop, and so cannot run another one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -21,6 +21,7 @@ from airbyte_cdk.models import (
     SyncMode,
 )
 from airbyte_cdk.sources.abstract_source import AbstractSource, T
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.file_based.availability_strategy import (
     AbstractFileBasedAvailabilityStrategy,
     DefaultFileBasedAvailabilityStrategy,
@@ -40,7 +41,11 @@ from airbyte_cdk.sources.file_based.exceptions import (
     FileBasedSourceError,
     MissingLibraryError,
 )
-from airbyte_cdk.sources.file_based.file_cursor import FileBasedConcurrentCursor, FileBasedFinalStateCursor
+from airbyte_cdk.sources.file_based.file_cursor import (
+    AbstractConcurrentFileBasedCursor,
+    FileBasedConcurrentCursor,
+    FileBasedFinalStateCursor,
+)
 from airbyte_cdk.sources.file_based.identities_stream import FileIdentitiesStream
 from airbyte_cdk.sources.file_based.parsers import default_parsers
 from airbyte_cdk.sources.file_based.schema_validation_policies import (
@@ -240,7 +245,20 @@ class FileBasedSource(AbstractSource, ABC):
             return FileBasedFinalStateCursor(
                 stream_config=stream_config, message_repository=self.message_repository, stream_namespace=None
             )
-        return self.cursor_cls(stream_config)
+        cls = self.cursor_cls
+        sends = isinstance(cls, type) and issubclass(cls, AbstractConcurrentFileBasedCursor)
+        if self.catalog is None or not sends:
+            return cls(stream_config)
+        manager = ConnectorStateManager(self.state)
+        return cls(
+            stream_config,
+            stream_name=stream_config.name,
+            stream_namespace=None,
+            stream_state=manager.get_stream_state(stream_config.name, None),
+            message_repository=self.message_repository,
+            connector_state_manager=manager,
+            cursor_field=FileBasedConcurrentCursor.CURSOR_FIELD,
+        )
 
     def _make_file_based_stream(
         self,
@@ -354,7 +372,9 @@ class FileBasedSource(AbstractSource, ABC):
         if self._marks_full_refresh(stream.name):
             # whoever wraps `read` thins out states, of which there are none here
             return stream.reads_own_slices
-        return stream.reads_whole
+        # a cursor that is told of files in their order only gets them so
+        in_order = self.max_workers() > 1 and not getattr(stream, "reads_in_any_order", True)
+        return stream.reads_whole or in_order
 
     def _initial_state(
         self, stream: Stream, configured: ConfiguredAirbyteStream, known: MutableMapping[str, Any]

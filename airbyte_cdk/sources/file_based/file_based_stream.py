@@ -23,6 +23,7 @@ from airbyte_cdk.sources.file_based.exceptions import (
     StopSyncPerValidationPolicy,
     UndefinedParserError,
 )
+from airbyte_cdk.sources.file_based.file_cursor import member
 from airbyte_cdk.sources.file_based.file_errors import FileErrors
 from airbyte_cdk.sources.file_based.file_history import format_time
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, brings_own_records
@@ -225,8 +226,8 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     preserve_directory_structure = True
 
     def __init__(self, **kwargs: Any) -> None:
-        self.use_file_transfer = bool(kwargs.pop(self.FILE_TRANSFER_KW, False))
-        self.preserve_directory_structure = bool(kwargs.pop(self.PRESERVE_DIRECTORY_STRUCTURE_KW, True))
+        for option in (self.FILE_TRANSFER_KW, self.PRESERVE_DIRECTORY_STRUCTURE_KW):
+            setattr(self, option, bool(kwargs.pop(option, getattr(self, option))))
         super().__init__(**kwargs)
         self._estimate: int | None = None
 
@@ -235,7 +236,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     @property
     def state(self) -> MutableMapping[str, Any]:
         """The cursor's state: a snapshot."""
-        return dict(self.cursor.snapshot())
+        return dict(member(self.cursor, "snapshot")())
 
     @state.setter
     def state(self, value: MutableMapping[str, Any]) -> None:
@@ -326,9 +327,17 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
     def partitions(self) -> Iterable[Partition]:
         """One partition a file that is to be read, oldest first."""
         partitions = [FilePartition(self, file) for file in self.files_to_sync()]
-        if hasattr(self.cursor, "set_pending_partitions"):
-            self.cursor.set_pending_partitions(partitions)
+        member(self.cursor, "set_pending_partitions")(partitions)
         return partitions
+
+    def resume(self, state: MutableMapping[str, Any]) -> None:
+        """Start from `state`; a stream that is not incremental reads every file in each sync."""
+        super().resume(state if self.supports_incremental else {})
+
+    @property
+    def reads_in_any_order(self) -> bool:
+        """Whether several files may be read at once."""
+        return getattr(self.cursor, "any_order", False) is True
 
     def byte_estimate(self) -> int | None:
         """Bytes of the files that are to be read, as far as the listing told their sizes; None if it told none."""
@@ -392,16 +401,18 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
 
     def state_entries(self) -> int:
         """Files in the cursor's history."""
-        entries: int = self.cursor.state_entries()
+        entries: int = member(self.cursor, "state_entries")()
         return entries
 
     def closed_state(self) -> Mapping[str, Any] | None:
-        """The cursor's state: it knows the files that were sent."""
-        return self.state
+        """The cursor's state: it knows the files that were sent. None for a stream that is not incremental."""
+        return self.state if self.supports_incremental else None
 
     def final_state(self, *, complete: bool) -> Mapping[str, Any] | None:
-        """The cursor's state, as it is after the last file."""
-        final: Mapping[str, Any] | None = self.cursor.final_state(complete=complete)
+        """The cursor's state, as it is after the last file; for a stream that is not incremental a mark of its end."""
+        if not self.supports_incremental:
+            return {NO_CURSOR_STATE_KEY: True} if complete else None
+        final: Mapping[str, Any] | None = member(self.cursor, "final_state")(complete=complete)
         return final
 
     # Rows ----------------------------------------------------------------------------------------------------------
@@ -565,13 +576,14 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         called_by = reader()
         in_engine = called_by is not Reader.OTHER
         if not in_engine and NO_CURSOR_STATE_KEY not in stream_state:  # the engine has done so
-            self.state = stream_state
+            self.resume(stream_state)
         limit = internal_config.limit if internal_config else None
         per_record = any(
             overrides(self, hook, DefaultFileBasedStream) for hook in ("read_records", "read_records_from_slice")
         )
         checkpoints = Checkpoints(self.state_entries(), state_interval())
         cursor_field = configured_stream.cursor_field or None
+        sent: Mapping[str, Any] | None = None
         for stream_slice in self.stream_slices(
             sync_mode=configured_stream.sync_mode, cursor_field=cursor_field, stream_state=stream_state
         ):
@@ -584,11 +596,18 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
                 for item in self._read_slice(stream_slice):
                     yield BatchMessage(item) if isinstance(item, Batch) else item
             entries = self.state_entries()
-            if not in_engine or checkpoints.due(entries):
-                yield state_message(self.name, self.namespace, self.state)
+            if (not in_engine or checkpoints.due(entries)) and (sent := self.closed_state()) is not None:
+                yield self._state_message(state_manager, sent)
                 checkpoints.sent(entries)
         final = self.final_state(complete=not self._errors)
-        if final is not None:
-            yield state_message(self.name, self.namespace, final)
+        if final is not None and final != sent:
+            yield self._state_message(state_manager, final)
         if not in_engine and (failure := self.failure()) is not None:
             raise failure
+
+    def _state_message(self, state_manager: ConnectorStateManager | None, state: Mapping[str, Any]) -> AirbyteMessage:
+        if state_manager is None:  # many who call `read` by hand have none
+            return state_message(self.name, self.namespace, state)
+        state_manager.update_state_for_stream(self.name, self.namespace, state)
+        message: AirbyteMessage = state_manager.create_state_message(self.name, self.namespace)
+        return message

@@ -47,6 +47,9 @@ class AbstractFileBasedStreamReader(ABC):
     FILE_FOLDER = "file_folder"
     FILE_SIZE_LIMIT = 1_500_000_000
 
+    lists_quickly: bool = False
+    """Whether it lists only what the globs can reach, page by page, so that `check` can ask for some more files."""
+
     def __init__(self) -> None:
         self._config: AbstractFileBasedSpec | None = None
 

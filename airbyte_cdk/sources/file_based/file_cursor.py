@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import FailureType
@@ -26,6 +27,7 @@ from airbyte_cdk.sources.file_based.file_history import (
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams.core import NO_CURSOR_STATE_KEY
+from airbyte_cdk.utils.overriding import overrides
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class AbstractFileBasedCursor(ABC):
     """
 
     any_order: bool = False
-    """Whether files may be added in another order than that of `get_files_to_sync`, as when several are read at once."""
+    """Whether files may be added in another order than that of `get_files_to_sync`: when several are read at once."""
 
     def __init__(self, stream_config: FileBasedStreamConfig, **kwargs: Any) -> None:  # noqa: B027  # may be extended
         pass
@@ -87,9 +89,12 @@ class AbstractFileBasedCursor(ABC):
         """Number of files that the state holds. Its size grows with them, and so should the time between states."""
         return len(self.get_state().get("history") or ())
 
+    def set_pending_partitions(self, partitions: Iterable[Any]) -> None:  # noqa: B027  # most do not mind
+        """Tell which partitions are going to be read."""
+
 
 def member(cursor: Any, name: str) -> Callable[..., Any]:
-    """A method of a cursor that earlier releases did not have: by default, for a class that only looks like a cursor."""
+    """A method of a cursor that earlier releases did not have; the default, if a class only looks like a cursor."""
     return getattr(cursor, name, None) or partial(getattr(AbstractFileBasedCursor, name), cursor)
 
 
@@ -316,6 +321,8 @@ class AbstractConcurrentFileBasedCursor(AbstractFileBasedCursor):
     covers; the methods that send are for code that drives a cursor without the engine.
     """
 
+    any_order = True
+
     @property
     def state(self) -> MutableMapping[str, Any]:
         """The state after the files added so far, as a snapshot."""
@@ -362,6 +369,7 @@ class FileBasedConcurrentCursor(DefaultFileBasedCursor, AbstractConcurrentFileBa
         cursor_field: Kept as it is.
     """
 
+    any_order = True
     zero_value = datetime.min
 
     def __init__(

@@ -60,6 +60,8 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         root: Folder in it.
     """
 
+    lists_quickly = True
+
     def __init__(self, filesystem: Any = None, root: str = "") -> None:
         super().__init__()
         self._filesystem = filesystem

@@ -247,10 +247,9 @@ def test_a_stream_can_be_read_by_hand(root: Path) -> None:
     source = Source(catalog(), None, [])
     (stream,) = source.streams(config(root))
     messages = list(stream.read(catalog().streams[0], LOGGER, DebugSliceLogger(), {}, None, None))  # type: ignore[arg-type]
-    records = [m for m in messages if isinstance(m, Mapping)]
-    states = [m for m in messages if not isinstance(m, Mapping)]
-    assert [r["name"] for r in records] == ["a1", "a2", "b1", "b2", "c1", "c2"]
-    assert len(states) == 4  # after each slice and at the end
+    records = [m.record.data["name"] for m in messages if m.type is Type.RECORD]  # type: ignore[union-attr]
+    assert records == ["a1", "a2", "b1", "b2", "c1", "c2"]
+    assert [m.type for m in messages if m.type is not Type.RECORD] == [Type.STATE] * 3  # after each slice
 
 
 def test_slices_and_their_records_may_be_a_connector_s_own(root: Path) -> None:
@@ -365,6 +364,7 @@ def test_a_listing_that_breaks_off_is_no_shorter_listing(
     told = [e.trace.error for e in output.errors if e.trace.error.stream_descriptor]
     assert [(e.stream_descriptor.name, e.failure_type) for e in told] == [("s", failure), ("t", failure)]
     assert message in told[0].message
+    source.stream_reader.lists_quickly = True
     with pytest.raises(AirbyteTracedException, match=r"cannot be listed|Your key") as caught:
         source.check(LOGGER, config(root))
     assert caught.value.failure_type == FailureType.config_error

@@ -62,6 +62,7 @@ def one_of(schema: dict[str, Any], field: str) -> None:
     prop = schema["properties"][field]
     if "anyOf" in prop:
         prop["oneOf"] = prop.pop("anyOf")
+    prop.setdefault("type", "object")
 
 
 def plain_enum(schema: dict[str, Any], field: str) -> None:
