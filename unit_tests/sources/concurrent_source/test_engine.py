@@ -21,6 +21,7 @@ from airbyte_cdk.sources.message.state import state_message
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.checkpoint.due import Checkpoints, state_interval
 from airbyte_cdk.sources.streams.partition import Item, Partition
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 
 class Numbers(Partition):
@@ -290,7 +291,7 @@ def test_the_interval_is_a_public_setting(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("AIRBYTE_STATE_INTERVAL_SECONDS", "0.2")
     assert state_interval() == 0.2
     monkeypatch.setenv("AIRBYTE_STATE_INTERVAL_SECONDS", "soon")
-    with pytest.raises(ValueError, match="AIRBYTE_STATE_INTERVAL_SECONDS"):
+    with pytest.raises(AirbyteTracedException, match="AIRBYTE_STATE_INTERVAL_SECONDS"):
         state_interval()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from threading import Event
 
 from airbyte_cdk.interrupts import check_interrupted, requested
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
+from airbyte_cdk.utils.environment import seconds_from
 
 RETRY_SECONDS_VARIABLE = "AIRBYTE_STORAGE_RETRY_SECONDS"
 """Environment variable that sets how long a storage may fail without any progress; 0 for no second attempt."""
@@ -24,18 +24,9 @@ def retry_seconds() -> float:
     """Seconds without progress until a storage is given up: from the environment, or the default of two minutes.
 
     Raises:
-        ValueError: the variable does not hold a number of at least 0.
+        AirbyteTracedException: a config_error if the variable holds no number of at least 0.
     """
-    text = os.environ.get(RETRY_SECONDS_VARIABLE)
-    if text is None:
-        return DEFAULT_RETRY_SECONDS
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not seconds >= 0:
-        raise ValueError(f"{RETRY_SECONDS_VARIABLE} must be a number of seconds, at least 0")
-    return seconds
+    return seconds_from(RETRY_SECONDS_VARIABLE, DEFAULT_RETRY_SECONDS, or_none=True)
 
 
 @dataclass(frozen=True)
@@ -97,6 +88,17 @@ class Tries:
             return None
         bound = min(self._policy.longest_wait, self._policy.first_wait * 2.0 ** min(self.failed - 1, 30))
         return min(left, max(random.uniform(0, bound), failure.retry_after or 0.0))
+
+    def ended(self, failure: Failure) -> str:
+        """Why there is no further attempt at what failed for now, in sentences that follow the reason."""
+        left = self._policy.seconds - self.spent
+        if left > 0 and failure.retry_after is not None:
+            why = f"The storage asks to wait {failure.retry_after:,.0f} seconds, and is not waited for so long"
+        elif self.failed > 1:
+            why = "It was tried again until the time for that was up"
+        else:
+            why = "It was not tried again"
+        return f" {why}; it may succeed later."
 
 
 def wait(seconds: float, over: Event) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
+
+from airbyte_cdk.utils.environment import seconds_from
 
 STATE_INTERVAL_VARIABLE = "AIRBYTE_STATE_INTERVAL_SECONDS"
 """Environment variable that sets the longest time, in seconds, between two STATE messages of a stream that moves on."""
@@ -20,18 +21,9 @@ def state_interval() -> float:
     """Seconds between STATE messages, from the environment or the default of one minute.
 
     Raises:
-        ValueError: if the variable does not hold a positive number.
+        AirbyteTracedException: a config_error if the variable holds no number above 0.
     """
-    text = os.environ.get(STATE_INTERVAL_VARIABLE)
-    if text is None:
-        return DEFAULT_STATE_INTERVAL
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise ValueError(f"{STATE_INTERVAL_VARIABLE} must be a number of seconds above 0")
-    return seconds
+    return seconds_from(STATE_INTERVAL_VARIABLE, DEFAULT_STATE_INTERVAL, or_none=False)
 
 
 class Checkpoints:
