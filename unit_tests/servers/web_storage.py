@@ -10,16 +10,19 @@ from functools import lru_cache
 from hashlib import md5
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from airbyte_cdk.sources.file_based.access.storage_access import (
+    NEVER,
     Content,
     Failure,
     Listed,
     StorageAccess,
     Trouble,
     anything,
+    read_exactly,
 )
 
 MODIFIED = datetime(2024, 1, 1)
@@ -152,16 +155,17 @@ class WebAccess(StorageAccess):
         recursive: bool = True,
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         after = ""
-        while rows := self._page(prefix, after):
+        while rows := self._page(prefix, after, over):
             for name, size, version in rows:
                 yield Listed(name, size, MODIFIED, version)
             after = rows[-1][0]
 
-    def _page(self, prefix: str, after: str) -> list[tuple[str, int, str]]:
+    def _page(self, prefix: str, after: str, over: Event) -> list[tuple[str, int, str]]:
         content = self._get(f"/?prefix={quote(prefix)}&after={quote(after)}", {})
-        body = b"".join(iter(lambda: content.read(1 << 20), b""))
+        body = read_exactly(content, 1 << 20, self.watch())
         rows: list[tuple[str, int, str]] = json.loads(body)
         return rows
 
@@ -172,7 +176,7 @@ class WebAccess(StorageAccess):
         parts = []
         for start, end in ranges:
             content = self._get(f"/{quote(uri)}", self._headers(f"bytes={start}-{end - 1}", version))
-            parts.append(b"".join(iter(lambda content=content: content.read(1 << 20), b"")))  # type: ignore[misc]
+            parts.append(read_exactly(content, end - start, self.watch()))
             content.close()
         return parts
 

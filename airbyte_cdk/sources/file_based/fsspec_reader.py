@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from airbyte_cdk.sources.file_based import globs as glob_rules
@@ -172,11 +172,12 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         access = self._connected(logger)
         prefix_rules.refuse_unreachable(globs, access.prefix, access.title, logger)
         enter = glob_rules.folders(globs)
-        listings = [
-            access.files(prefix, recursive=recursive, enter=enter, wanted=wanted)
-            for prefix, recursive in listings_for(globs, within, flat=access.flat)
-        ]
-        return merged(listings, LISTERS)
+
+        def listing(prefix: str, recursive: bool, over: Event) -> Iterator[Listed]:
+            return access.files(prefix, recursive=recursive, enter=enter, wanted=wanted, over=over)
+
+        wide = listings_for(globs, within, flat=access.flat)
+        return merged([partial(listing, prefix, recursive) for prefix, recursive in wide], LISTERS)
 
     # Reading -------------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,8 @@ from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader, listings_for
 from airbyte_cdk.sources.file_based.storages import STORAGES, connect, options_model
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from servers.fault_proxy import FaultProxy, Request, status
+from servers.s3 import Moto
 
 LOGGER = logging.getLogger("airbyte.test")
 FILES = ["a.csv", "dir/b.csv", "dir/deep/c.csv", "dir/d.json", "other/e.csv", "odd name #%+?ü.csv", "dir/.hidden.csv"]
@@ -87,6 +91,66 @@ def test_a_key_with_several_slashes_is_found_by_a_glob_over_one_folder(
     provider = storage.provider("slashes")
     reader = FsspecStreamReader(*connect(options_model(provider["storage"])(**provider)))
     assert uris(reader, "data/*.csv") == ["data//b.csv", "data/a.csv"]
+
+
+@pytest.fixture(scope="module")
+def many() -> Iterator[Moto]:
+    """A bucket with many pages of objects that no glob wants, and few objects that one does."""
+    with Moto(keys_per_page=10) as moto:
+        for number in range(200):
+            moto.put("many", f"huge/{number:05}.log", b"")
+        for number in range(3):
+            moto.put("many", f"small/{number}.csv", b"x")
+        yield moto
+
+
+def over(moto: Moto, proxy: FaultProxy) -> FsspecStreamReader:
+    provider = moto.provider("many", endpoint=proxy.url)
+    return FsspecStreamReader(*connect(options_model("s3")(**provider)))
+
+
+GLOBS = ["huge/**/*.csv", "small/**"]
+
+
+def lists(folder: str) -> Callable[[Request], bool]:
+    return lambda request: f"prefix={folder}" in request.path.lower()
+
+
+def test_whoever_wants_a_few_files_does_not_wait_for_all_pages(many: Moto) -> None:
+    with FaultProxy(many.port) as proxy:
+        found = over(many, proxy).get_matching_files(GLOBS, None, LOGGER)
+        assert [file.uri for file in islice(found, 3)] == ["small/0.csv", "small/1.csv", "small/2.csv"]
+        found.close()  # type: ignore[attr-defined]  # a generator
+        time.sleep(1)
+        asked = len(proxy.log)
+        assert asked <= 4
+        time.sleep(1)
+        assert len(proxy.log) == asked
+
+
+def test_files_come_although_another_prefix_fails_for_now(many: Moto) -> None:
+    with FaultProxy(many.port) as proxy:
+        proxy.rule(lists("huge"), status(503), forever=True)
+        began = time.monotonic()
+        found = over(many, proxy).get_matching_files(GLOBS, None, LOGGER)
+        assert len(list(islice(found, 3))) == 3
+        found.close()  # type: ignore[attr-defined]  # a generator
+        assert time.monotonic() - began < 60  # the storage would be asked for two minutes
+        time.sleep(1)
+        asked = len(proxy.log)
+        time.sleep(3)
+        assert len(proxy.log) == asked
+
+
+def test_a_config_error_is_told_although_another_prefix_fails_for_now(many: Moto) -> None:
+    with FaultProxy(many.port) as proxy:
+        proxy.rule(lists("huge"), status(503), forever=True)
+        proxy.rule(lists("small"), status(403), forever=True)
+        began = time.monotonic()
+        with pytest.raises(AirbyteTracedException, match="denied") as caught:
+            list(over(many, proxy).get_matching_files(GLOBS, None, LOGGER))
+        assert caught.value.failure_type is FailureType.config_error
+        assert time.monotonic() - began < 60
 
 
 def test_opens_by_uri(reader: FsspecStreamReader) -> None:

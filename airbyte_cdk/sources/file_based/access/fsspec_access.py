@@ -7,11 +7,12 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from threading import RLock
+from threading import Event, RLock
 from typing import Any, BinaryIO, cast
 
 from airbyte_cdk.sources.file_based.access.fsspec_failures import failure_of
 from airbyte_cdk.sources.file_based.access.storage_access import (
+    NEVER,
     Content,
     Failure,
     Listed,
@@ -65,20 +66,21 @@ class FsspecAccess(StorageAccess):
         recursive: bool = True,
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         """The files below the prefix, folder by folder. A folder that cannot be listed raises, and so does a root that
         is not a folder."""
         folder = prefix.rpartition("/")[0]
         start = self._path(folder)
-        if folder and not self._isdir(start):
+        if folder and not self._isdir(start, over):
             if self._root:
-                self.retried(self._require_root)
+                self.retried(self._require_root, over)
             return
         waiting: list[_Folder] = [(start, None)]
         while waiting:
             met = waiting.pop()
             deeper: list[_Folder] = []
-            entries = self._entries(met)
+            entries = self._entries(met, over)
             if met[1] is None and [entry["name"] for entry in entries if entry["type"] == "file"] == [self._base]:
                 raise RootIsFileError
             for entry in entries:
@@ -170,7 +172,7 @@ class FsspecAccess(StorageAccess):
         if kind != "directory":
             raise RootIsFileError
 
-    def _isdir(self, path: str) -> bool:
+    def _isdir(self, path: str, over: Event) -> bool:
         """Whether there is such a folder. `isdir` of a filesystem answers False to errors, too; this raises them."""
 
         def is_folder() -> bool:
@@ -181,17 +183,17 @@ class FsspecAccess(StorageAccess):
                 except (FileNotFoundError, NotADirectoryError):
                     return False
 
-        return self.retried(is_folder)
+        return self.retried(is_folder, over)
 
-    def _entries(self, folder: _Folder) -> list[dict[str, Any]]:
+    def _entries(self, folder: _Folder, over: Event) -> list[dict[str, Any]]:
         path, above = folder
-        found = self.retried(lambda: self._ls(path, must_be_there=above is None))
-        if found is None and above is not None and self._holds(above, path):
-            return self.retried(lambda: self._ls(path, must_be_there=True)) or []
+        found = self.retried(lambda: self._ls(path, must_be_there=above is None), over)
+        if found is None and above is not None and self._holds(above, path, over):
+            return self.retried(lambda: self._ls(path, must_be_there=True), over) or []
         return found or []  # deleted since it was met: the folder above does not hold it any more
 
-    def _holds(self, folder: _Folder, path: str) -> bool:
-        return any(str(entry["name"]).rstrip("/") == path.rstrip("/") for entry in self._entries(folder))
+    def _holds(self, folder: _Folder, path: str, over: Event) -> bool:
+        return any(str(entry["name"]).rstrip("/") == path.rstrip("/") for entry in self._entries(folder, over))
 
     def _ls(self, path: str, *, must_be_there: bool) -> list[dict[str, Any]] | None:
         with self._turns:

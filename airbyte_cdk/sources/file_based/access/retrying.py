@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import replace
 from threading import Event
@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeVar
 from airbyte_cdk.sources.file_based.access.errors import FAILURE_TYPES, FileAccessError
 from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy, Tries, wait
 from airbyte_cdk.sources.file_based.access.storage_access import (
+    NEVER,
     Content,
     Failure,
     Listed,
@@ -21,22 +22,16 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     anything,
     differ,
 )
+from airbyte_cdk.sources.file_based.access.watch import TooSlow, Watch
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte")
 
-FIRST_READ = 32 * 1024
-"""Bytes of the first read from a connection, whose speed is not known yet."""
 RENEWING = 64 * 1024
 """So many bytes in one go renew the budget of a read: a body that breaks off after a few makes no progress."""
-READ_SECONDS = 5.0
-"""One read asks for what comes in so many seconds: a storage that blocks until all is there must not hide a body that
-has become slow."""
 
-_NEVER = Event()
 _AFTERWARDS = {
-    Trouble.TEMPORARY: " It was tried again until the time for that was up; it may succeed later.",
     Trouble.MISSING: " Something was removed while it was listed; it may succeed later.",
     Trouble.CHANGED: " Something was changed while it was listed; it may succeed later.",
     Trouble.CONFIG: "",  # the reason says what is to be fixed
@@ -54,7 +49,7 @@ class RetryingAccess(StorageAccess):
     for a listing. An `AirbyteTracedException` of the storage itself passes as it is.
 
     Args:
-        access: The storage, which does one attempt a call. Its `retried` is set.
+        access: The storage, which does one attempt a call. Its `retried` and `watch` are set.
         policy: When to try again; `RetryPolicy()` if None.
         logger: Told about retries.
     """
@@ -69,6 +64,7 @@ class RetryingAccess(StorageAccess):
         self.policy = policy or RetryPolicy()
         self._logger = logger
         access.retried = self._request
+        access.watch = self.watched
 
     def files(
         self,
@@ -77,29 +73,37 @@ class RetryingAccess(StorageAccess):
         recursive: bool = True,
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         """The wanted files, each uri once; a listing that breaks begins anew, and leaves out what was given before.
 
-        Memory grows with the files that were given only.
+        Memory grows with the files that were given only. `over` is set when the listing has ended, or was closed: what
+        it asked for ahead is not wanted then.
         """
+        over = Event() if over is NEVER else over
         given: set[str] = set()
         tries = Tries(self.policy)
         furthest = 0
-        while True:
-            seen = 0
-            try:
-                for listed in self.access.files(prefix, recursive=recursive, enter=enter, wanted=wanted):
-                    seen += 1
-                    uri = listed.uri
-                    if wanted(uri) and uri not in given:
-                        given.add(uri)
-                        yield listed
-                return
-            except Exception as error:
-                if seen > furthest:
-                    furthest = seen
-                    tries.progressed()
-                self.pause(error, None, tries)
+        try:
+            while not over.is_set():
+                seen = 0
+                try:
+                    for listed in self.access.files(prefix, recursive=recursive, enter=enter, wanted=wanted, over=over):
+                        seen += 1
+                        uri = listed.uri
+                        if wanted(uri) and uri not in given:
+                            given.add(uri)
+                            yield listed
+                        if over.is_set():
+                            break
+                    return
+                except Exception as error:
+                    if seen > furthest:
+                        furthest = seen
+                        tries.progressed()
+                    self.pause(error, None, tries, over=over)
+        finally:
+            over.set()
 
     def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
         """A content that resumes at the byte where it broke, always of one version."""
@@ -130,7 +134,7 @@ class RetryingAccess(StorageAccess):
         """What an exception of this access, or of the one behind it, means."""
         if isinstance(error, FileAccessError):
             return error.failure
-        if isinstance(error, _BrokenOff):
+        if isinstance(error, _BrokenOff | TooSlow):
             return Failure(Trouble.TEMPORARY, str(error))
         return self.access.failure(error, uri)
 
@@ -138,20 +142,25 @@ class RetryingAccess(StorageAccess):
         """Let go of connections."""
         self.access.close()
 
-    def _request(self, request: Callable[[], T]) -> T:
-        """Run one request of a listing until it succeeds."""
-        return self._tried(request, None)
+    def watched(self) -> Watch:
+        """A watch for one body of the storage, as strict as the policy is now."""
+        return Watch(self.policy.slowest, self.policy.slow_after)
 
-    def _tried(self, call: Callable[[], T], uri: str | None, place: str | None = None) -> T:
+    def _request(self, request: Callable[[], T], over: Event = NEVER, /) -> T:
+        """Run one request of a listing until it succeeds, or the listing is not wanted any more."""
+        return self._tried(request, None, over=over)
+
+    def _tried(self, call: Callable[[], T], uri: str | None, place: str | None = None, over: Event = NEVER) -> T:
         tries = Tries(self.policy)
-        while True:
+        while not over.is_set():
             try:
                 return call()
             except Exception as error:
-                self.pause(error, uri, tries, place)
+                self.pause(error, uri, tries, place, over)
+        raise CancelledError
 
     def pause(
-        self, error: Exception, uri: str | None, tries: Tries, place: str | None = None, over: Event = _NEVER
+        self, error: Exception, uri: str | None, tries: Tries, place: str | None = None, over: Event = NEVER
     ) -> None:
         """Wait before the next attempt; raise if there is to be none.
 
@@ -160,7 +169,7 @@ class RetryingAccess(StorageAccess):
             uri: The file, or None for a listing.
             tries: Counts the attempts.
             place: Where in the file, for messages.
-            over: Ends the wait.
+            over: Ends the wait; there is no further attempt then.
 
         Raises:
             FileAccessError: No further attempt at a file.
@@ -172,13 +181,15 @@ class RetryingAccess(StorageAccess):
         seconds = tries.next_wait(failure)
         if place:
             failure = replace(failure, reason=f"{failure.reason} (at {place})")
-        if seconds is not None:
-            self.tell(uri, failure, tries.failed + 1, seconds)
+        if seconds is not None and not over.is_set():
+            self._tell(uri, failure, tries.failed + 1, seconds)
             if wait(seconds, over):
                 return
         if uri is not None:
             raise FileAccessError(self.title, uri, failure) from error
-        message = f"{self.title} could not be listed: {failure.reason}.{_AFTERWARDS[failure.trouble]}"
+        is_temporary = failure.trouble is Trouble.TEMPORARY
+        afterwards = tries.ended(failure) if is_temporary else _AFTERWARDS[failure.trouble]
+        message = f"{self.title} could not be listed: {failure.reason}.{afterwards}"
         raise AirbyteTracedException(
             internal_message=message,
             message=message,
@@ -186,8 +197,7 @@ class RetryingAccess(StorageAccess):
             exception=error,
         ) from error
 
-    def tell(self, uri: str | None, failure: Failure, attempt: int, seconds: float) -> None:
-        """One line about a retry."""
+    def _tell(self, uri: str | None, failure: Failure, attempt: int, seconds: float) -> None:
         what = "listing" if uri is None else f"file {uri}"
         self._logger.info(f"{self.title}: {what}: {failure.reason}; attempt {attempt} in {seconds:.1f} s")
 
@@ -208,10 +218,7 @@ class _Resuming(Content):
         self.version = inner.version
         self._pinned = inner.version or version
         self._over = Event()
-        self._most = FIRST_READ
-        self._waited = 0.0
-        self._got = 0
-        self._slow_spells = 0
+        self._watch = owner.watched()
         self._tries: Tries | None = None
         self._since_failure = 0
 
@@ -225,7 +232,8 @@ class _Resuming(Content):
             if self._over.is_set():
                 raise ValueError("read of a closed content")
             try:
-                data = self._measured(min(n, self._most))
+                inner = self._inner or self._reopened()
+                data = self._watch.read(inner.read, n)
                 if not data and self.size is not None:
                     raise _BrokenOff("its content ended before the announced length")
                 self._at += len(data)
@@ -252,38 +260,12 @@ class _Resuming(Content):
         self._over.set()
         self._drop()
 
-    def _measured(self, n: int) -> bytes:
-        inner = self._inner or self._reopened()
-        began = time.monotonic()
-        data = inner.read(n)
-        took = time.monotonic() - began
-        self._most = max(FIRST_READ, int(len(data) * READ_SECONDS / took)) if took > 0 else n
-        self._waited += took
-        self._got += len(data)
-        policy = self._owner.policy
-        if self._got >= policy.slowest * policy.slow_after:
-            self._slow_spells = 0
-        elif self._waited < policy.slow_after:
-            return data
-        elif data:
-            self._slow_spells += 1
-            self._drop()
-        self._waited, self._got = 0.0, 0
-        return data
-
     def _reopened(self) -> Content:
-        policy = self._owner.policy
-        if self._slow_spells:
-            slow = f"its content came slower than {policy.slowest:,} bytes a second for {policy.slow_after:g} seconds"
-            failure = Failure(Trouble.TEMPORARY, f"{slow} (at {self._place()})")
-            if self._slow_spells * policy.slow_after >= policy.seconds:
-                raise FileAccessError(self._owner.title, self._uri, failure)
-            self._owner.tell(self._uri, failure, self._slow_spells + 1, 0.0)
         inner = self._owner.access.open(self._uri, self._at, self._pinned)
         if differ(inner.version, self._pinned) or differ(inner.size, self.size):
             inner.close()
             raise self._changed()
-        self._most = FIRST_READ
+        self._watch = self._owner.watched()
         self._inner = inner
         return inner
 

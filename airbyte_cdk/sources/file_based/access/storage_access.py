@@ -7,9 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from threading import Event
 from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
+from airbyte_cdk.sources.file_based.access.watch import Watch
+
 T = TypeVar("T")
+
+NEVER = Event()
+"""Is never set."""
 
 
 class Listed(NamedTuple):
@@ -46,12 +52,12 @@ def anything(_: str) -> bool:
 class Retried(Protocol):
     """Runs a request until it succeeds or is given up."""
 
-    def __call__(self, request: Callable[[], T], /) -> T:
-        """What the request gave."""
+    def __call__(self, request: Callable[[], T], over: Event = NEVER, /) -> T:
+        """What the request gave. It is not tried again once `over` is set, which also ends a wait."""
         ...
 
 
-def once(request: Callable[[], T], /) -> T:
+def once(request: Callable[[], T], over: Event = NEVER, /) -> T:
     """Run the request, once."""
     return request()
 
@@ -150,10 +156,10 @@ class StorageAccess(ABC):
             def __init__(self, client):
                 self._client = client
 
-            def files(self, prefix, *, recursive=True, enter=anything, wanted=anything):
+            def files(self, prefix, *, recursive=True, enter=anything, wanted=anything, over=NEVER):
                 token = ""
                 while token is not None:
-                    page = self.retried(partial(self._client.list, prefix, token))
+                    page = self.retried(partial(self._client.list, prefix, token), over)
                     yield from (Listed(file.name, file.size, file.changed) for file in page.files)
                     token = page.next
 
@@ -181,14 +187,17 @@ class StorageAccess(ABC):
         prefix: Files whose uri does not begin with it are not listed, as the user wishes; "" for all.
         flat: Names are keys and not paths, so that ``a//b`` is another file than ``a/b``.
         retried: Runs one request of a listing and returns what it gave. Implementations send each page's request
-            through it (``page = self.retried(lambda: self._page(token))``): it is `once` until `RetryingAccess` sets
-            it, so that a page that fails is asked for again, and not the whole listing from its start.
+            through it (``page = self.retried(lambda: self._page(token), over)``): it is `once` until `RetryingAccess`
+            sets it, so that a page that fails is asked for again, and not the whole listing from its start.
+        watch: Makes a watch for one body that is read to its end at once, such as a page or a range
+            (``read_exactly(content, n, self.watch())``). Any speed will do until `RetryingAccess` sets it.
     """
 
     title: str
     prefix: str = ""
     flat: bool = False
     retried: Retried = staticmethod(once)
+    watch: Callable[[], Watch] = Watch
 
     @abstractmethod
     def files(
@@ -198,6 +207,7 @@ class StorageAccess(ABC):
         recursive: bool = True,
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         """Every file whose uri begins with `prefix`, in any order, consumed page by page as they come.
 
@@ -212,6 +222,7 @@ class StorageAccess(ABC):
                 skip the others; flat ones need not ask.
             wanted: Whether a file (uri) may be wanted. Storages that pay for each file's details need not give the
                 others; those that have them at hand need not ask.
+            over: Set, perhaps by another thread, when the listing is not wanted any more; for `retried`.
         """
 
     @abstractmethod
@@ -231,7 +242,7 @@ class StorageAccess(ABC):
         for start, end in ranges:
             content = self.open(uri, start, version)
             try:
-                parts.append(read_exactly(content, end - start))
+                parts.append(read_exactly(content, end - start, self.watch()))
             finally:
                 content.close()
         return parts
@@ -257,10 +268,10 @@ class StorageAccess(ABC):
         """Let go of connections. The access can still be used: it connects again."""
 
 
-def read_exactly(content: Content, n: int) -> bytes:
-    """The next `n` bytes of a content, fewer only at the end of the file."""
-    parts = []
-    while n > 0 and (part := content.read(n)):
-        parts.append(part)
-        n -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+def read_exactly(content: Content, n: int, watch: Watch | None = None) -> bytes:
+    """The next `n` bytes of a content, fewer only at the end of the file.
+
+    Raises:
+        TooSlow: They do not come fast enough for the watch.
+    """
+    return (watch or Watch()).read_all(content.read, n)

@@ -20,7 +20,7 @@ from airbyte_cdk.sources.file_based.access.network import causes
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, Trouble
 from airbyte_cdk.sources.file_based.storages.azure_client import container_client
 from airbyte_cdk.sources.file_based.storages.azure_listing import NoListing, modified, parsed_page
-from airbyte_cdk.sources.file_based.storages.rest import Page, RestAccess, tuned
+from airbyte_cdk.sources.file_based.storages.rest import Page, RestAccess, tuned, whole
 from airbyte_cdk.sources.file_based.storages.rest_failures import (
     BrokenBody,
     ChangedError,
@@ -90,7 +90,7 @@ class AzureAccess(RestAccess):
             query["marker"] = marker
         response = self._ask("GET", self._url, {}, query)
         try:
-            return parsed_page(response.content)
+            return parsed_page(whole(response, self.watch()))
         except NoListing:
             pass
         except ElementTree.ParseError:

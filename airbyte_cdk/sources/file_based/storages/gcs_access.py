@@ -17,7 +17,7 @@ from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from airbyte_cdk.sources.file_based.access.network import CONNECT_SECONDS, READ_SECONDS
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, Trouble, naive_utc
 from airbyte_cdk.sources.file_based.storages.gcs_session import session
-from airbyte_cdk.sources.file_based.storages.rest import Page, RestAccess
+from airbyte_cdk.sources.file_based.storages.rest import Page, RestAccess, whole
 from airbyte_cdk.sources.file_based.storages.rest_failures import BrokenBody, ChangedError, NotThisStorage, StatusError
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
@@ -55,7 +55,7 @@ class GcsAccess(RestAccess):
     def info(self, uri: str) -> Listed:
         """As `StorageAccess.info`."""
         response = self._ask(self._url(uri), {"fields": f"kind,{FIELDS}"})
-        return _listed(_parsed(response, "storage#object"))
+        return _listed(self._parsed(response, "storage#object"))
 
     def close(self) -> None:
         """As `StorageAccess.close`."""
@@ -69,7 +69,7 @@ class GcsAccess(RestAccess):
             parameters["maxResults"] = str(self._page_size)
         if marker:
             parameters["pageToken"] = marker
-        page = _parsed(self._ask(self._objects, parameters), "storage#objects")
+        page = self._parsed(self._ask(self._objects, parameters), "storage#objects")
         files = [_listed(item) for item in page.get("items", ())]
         return Page(
             [file for file in files if file.size or not file.uri.endswith("/")], page.get("nextPageToken") or None
@@ -79,7 +79,7 @@ class GcsAccess(RestAccess):
         parameters = {"alt": "media", **({"generation": version} if version else {})}
         headers = {"Accept-Encoding": "gzip", **({"Range": byte_range} if byte_range else {})}
         try:
-            return self._ask(self._url(uri), parameters, headers, stream=True)
+            return self._ask(self._url(uri), parameters, headers)
         except StatusError as error:
             if error.status == 404 and version and self.info(uri).version != version:
                 raise ChangedError("the object has another generation") from error
@@ -91,15 +91,14 @@ class GcsAccess(RestAccess):
     def _url(self, uri: str) -> str:
         return f"{self._objects}/{quote(uri, safe='')}"
 
-    def _ask(
-        self, url: str, parameters: dict[str, str], headers: dict[str, str] | None = None, *, stream: bool = False
-    ) -> requests.Response:
+    def _ask(self, url: str, parameters: dict[str, str], headers: dict[str, str] | None = None) -> requests.Response:
+        """The answer, its body not yet read."""
         try:
             response = self._session.get(
                 url,
                 params=parameters,
                 headers=headers,
-                stream=stream,
+                stream=True,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
             )
@@ -108,6 +107,18 @@ class GcsAccess(RestAccess):
         if response.status_code not in (200, 206):
             raise _status_error(response)
         return response
+
+    def _parsed(self, response: requests.Response, kind: str) -> dict[str, Any]:
+        """The answer as a dict of the kind that was asked for."""
+        try:
+            answer = orjson.loads(whole(response, self.watch()))
+        except ValueError:
+            if "json" in response.headers.get("Content-Type", ""):
+                raise BrokenBody("the answer of the storage is incomplete JSON") from None
+            answer = None
+        if not isinstance(answer, dict) or answer.get("kind") != kind:
+            raise NotThisStorage("what answers there is not the JSON API of Google Cloud Storage")
+        return answer
 
     def _keep_token_secret(self) -> None:
         token = getattr(getattr(self._session, "credentials", None), "token", None)
@@ -172,19 +183,6 @@ def _status_error(response: requests.Response) -> StatusError:
 
 def _one_line(text: Any) -> str:
     return " ".join(str(text).split())[:TEXT_CHARACTERS]
-
-
-def _parsed(response: requests.Response, kind: str) -> dict[str, Any]:
-    """The answer as a dict of the kind that was asked for."""
-    try:
-        answer = orjson.loads(response.content)
-    except ValueError:
-        if "json" in response.headers.get("Content-Type", ""):
-            raise BrokenBody("the answer of the storage is incomplete JSON") from None
-        answer = None
-    if not isinstance(answer, dict) or answer.get("kind") != kind:
-        raise NotThisStorage("what answers there is not the JSON API of Google Cloud Storage")
-    return answer
 
 
 def _listed(item: dict[str, Any]) -> Listed:

@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from http import HTTPStatus
+from threading import Event
+from typing import TypeVar
 
 import requests
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.network import content_range
 from airbyte_cdk.sources.file_based.access.storage_access import (
+    NEVER,
     Content,
     Failure,
     Listed,
+    Retried,
     StorageAccess,
     Trouble,
     anything,
@@ -37,6 +41,7 @@ from airbyte_cdk.sources.file_based.storages.http_parallel import in_parallel
 from airbyte_cdk.sources.file_based.storages.http_urls import Member, UrlList, shown
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte")
 
 LISTING_THREADS = 8
@@ -72,6 +77,7 @@ class HttpAccess(StorageAccess):
         recursive: bool = True,
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         """The wanted files; `Listed.modified` is the time of the listing where the server tells none.
 
@@ -79,13 +85,17 @@ class HttpAccess(StorageAccess):
         members of a range of URLs. A URL without a range that is not there raises. A file of an index page that the
         server forbids is given without size and version, so that reading it tells.
         """
+
+        def retried(request: Callable[[], T], over: Event = over, /) -> T:
+            return self.retried(request, over)
+
         now = _now()
         with ThreadPoolExecutor(LISTING_THREADS, thread_name_prefix="airbyte-http") as pool:
             if isinstance(self._source, UrlList):
-                yield from self._named(self._source, prefix, wanted, pool, now)
+                yield from self._named(self._source, prefix, wanted, pool, now, retried)
             else:
-                uris = self._source.uris(prefix, recursive, enter, pool, self.retried)
-                found = in_parallel(lambda uri: self._indexed(uri, now), filter(wanted, uris), pool)
+                uris = self._source.uris(prefix, recursive, enter, pool, retried, self.watch)
+                found = in_parallel(lambda uri: self._indexed(uri, now, retried), filter(wanted, uris), pool)
                 yield from (listed for listed in found if listed is not None)
 
     def _named(
@@ -95,13 +105,14 @@ class HttpAccess(StorageAccess):
         wanted: Callable[[str], bool],
         pool: ThreadPoolExecutor,
         now: datetime,
+        retried: Retried,
     ) -> Iterator[Listed]:
         asked: Counter[str] = Counter()
         missing: Counter[str] = Counter()
 
         def one(member: Member) -> tuple[Member, Listed | None]:
             try:
-                return member, settled(lambda: self._listed(member.uri, member.url, now), self.retried)
+                return member, settled(lambda: self._listed(member.uri, member.url, now), retried)
             except HttpError as error:
                 if error.failure.trouble is not Trouble.MISSING:
                     raise
@@ -124,9 +135,9 @@ class HttpAccess(StorageAccess):
         for pattern, number in missing.items():
             LOGGER.info(f"{self.title}: {number:,} of {asked[pattern]:,} files of {pattern} do not exist")
 
-    def _indexed(self, uri: str, now: datetime) -> Listed | None:
+    def _indexed(self, uri: str, now: datetime, retried: Retried) -> Listed | None:
         try:
-            return settled(lambda: self._listed(uri, self._url(uri), now), self.retried)
+            return settled(lambda: self._listed(uri, self._url(uri), now), retried)
         except HttpError as error:
             if error.status == HTTPStatus.FORBIDDEN:
                 return Listed(uri, None, now)
@@ -165,7 +176,7 @@ class HttpAccess(StorageAccess):
             return b""
         content = self._part(uri, start, end, version)
         try:
-            return read_exactly(content, end - start)
+            return read_exactly(content, end - start, self.watch())
         finally:
             content.close()
 
@@ -182,7 +193,7 @@ class HttpAccess(StorageAccess):
                     if content is not None:
                         content.close()
                     content = self._part(uri, start, end, version)
-                parts[start, end] = read_exactly(content, end - start)
+                parts[start, end] = read_exactly(content, end - start, self.watch())
         finally:
             if content is not None:
                 content.close()

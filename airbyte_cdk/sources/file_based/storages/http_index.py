@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
 import requests
 
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Retried, Trouble
+from airbyte_cdk.sources.file_based.access.watch import Watch
 from airbyte_cdk.sources.file_based.storages.http_client import HttpClient
 from airbyte_cdk.sources.file_based.storages.http_errors import HttpError, explained, refused, settled
 from airbyte_cdk.sources.file_based.storages.http_parallel import in_parallel
@@ -23,6 +25,7 @@ DEEPEST = 64
 """Folders inside of each other. More of them are taken for a link of the server that leads back."""
 
 _HTML = ("text/html", "application/xhtml+xml")
+_HEAD = 1024
 _PIECE = 256 * 1024
 _PAGE_HEADERS = {"Accept": "text/html, application/xhtml+xml;q=0.9", "Accept-Encoding": "gzip"}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -65,17 +68,27 @@ class IndexedFolder:
         return self._base + self._path(uri)
 
     def uris(
-        self, prefix: str, recursive: bool, enter: Callable[[str], bool], pool: Executor, retried: Retried
+        self,
+        prefix: str,
+        recursive: bool,
+        enter: Callable[[str], bool],
+        pool: Executor,
+        retried: Retried,
+        watch: Callable[[], Watch],
     ) -> Iterator[str]:
         """The uris of all files that begin with `prefix`, page by page, level by level.
 
         Raises:
             HttpError: A page that is needed cannot be had, or is not an index.
         """
+
+        def page_of(folder: str) -> Page:
+            return settled(lambda: self._asked(folder, watch()), retried)
+
         start = prefix.rpartition("/")[0]
-        first = self._page_if_any(start, retried)
+        first = self._page_if_any(start, page_of)
         if first is None:
-            self._page("", retried)  # raises if it is not the folder, but all of it that is not there
+            page_of("")  # raises if it is not the folder, but all of it that is not there
             return
         seen = {start}
         pages: Iterable[Page] = [first]
@@ -87,22 +100,19 @@ class IndexedFolder:
                     below = [uri for uri in page.folders if f"{uri}/".startswith(prefix) and uri not in seen]
                     seen.update(below)
                     deeper += [uri for uri in below if enter(uri)]
-            pages = in_parallel(lambda folder: self._page(folder, retried), deeper, pool) if deeper else ()
+            pages = in_parallel(page_of, deeper, pool) if deeper else ()
 
-    def _page(self, folder: str, retried: Retried) -> Page:
-        return settled(lambda: self._asked(folder), retried)
-
-    def _page_if_any(self, folder: str, retried: Retried) -> Page | None:
+    def _page_if_any(self, folder: str, page_of: Callable[[str], Page]) -> Page | None:
         if folder and self.url(folder) is None:
             return None
         try:
-            return self._page(folder, retried)
+            return page_of(folder)
         except HttpError as error:
             if error.failure.trouble is Trouble.MISSING:
                 return None
             raise
 
-    def _asked(self, folder: str) -> Page:
+    def _asked(self, folder: str, watch: Watch) -> Page:
         path = f"{self._path(folder)}/" if folder else ""
         url = self._base + path
         if folder.count("/") >= DEEPEST:
@@ -119,7 +129,7 @@ class IndexedFolder:
             elsewhere = bool(folder) and not unquote_to_bytes(inside).endswith(unquote_to_bytes(f"/{path}"))
             if kind not in _HTML or elsewhere:
                 raise _no_index(f"{shown(url)} is not an index page, or redirects to another one: check base_url")
-            page = _parsed(response, url)
+            page = _parsed(response, url, watch)
         if not page.is_index(unquote(inside)):
             raise _no_index(f"{shown(url)} is a page, but not the index page of a folder: check base_url")
         return self._below(folder, [parts for href in page.hrefs if (parts := _parts_below(href, given))], url)
@@ -185,15 +195,16 @@ class _Parser(HTMLParser):
         )
 
 
-def _parsed(response: requests.Response, url: str) -> _Parser:
+def _parsed(response: requests.Response, url: str, watch: Watch) -> _Parser:
     """The page, read piece by piece to its end."""
     parser = _Parser()
-    decoder: codecs.IncrementalDecoder | None = None
+    read = partial(response.raw.read1, decode_content=True)
     with explained(url):
-        for piece in response.iter_content(_PIECE):
-            if decoder is None:
-                decoder = codecs.getincrementaldecoder(_charset(response, piece))("replace")
+        piece = watch.read_all(read, _HEAD)
+        decoder = codecs.getincrementaldecoder(_charset(response, piece))("replace")
+        while piece:
             parser.feed(decoder.decode(piece))
+            piece = watch.read(read, _PIECE)
     parser.close()
     told = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
     if not told and not parser.ended:
@@ -203,7 +214,7 @@ def _parsed(response: requests.Response, url: str) -> _Parser:
 
 def _charset(response: requests.Response, start: bytes) -> str:
     told = re.search(r"charset\s*=\s*[\"']?([\w-]+)", response.headers.get("Content-Type", ""), re.IGNORECASE)
-    meta = _META_CHARSET.search(start[:1024])
+    meta = _META_CHARSET.search(start)
     name = told[1] if told else meta[1].decode() if meta else "utf-8"
     try:
         return codecs.lookup(name).name

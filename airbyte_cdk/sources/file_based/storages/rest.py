@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +17,7 @@ from airbyte_cdk.sources.file_based.access.errors import SAME_PAGE, AnswerError
 from airbyte_cdk.sources.file_based.access.network import content_range, network_failure, proxy_failure
 from airbyte_cdk.sources.file_based.access.ranges import read_joined
 from airbyte_cdk.sources.file_based.access.storage_access import (
+    NEVER,
     Content,
     Failure,
     Listed,
@@ -24,6 +27,7 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     anything,
     read_exactly,
 )
+from airbyte_cdk.sources.file_based.access.watch import Watch
 from airbyte_cdk.sources.file_based.storages.rest_failures import (
     BROKEN,
     BrokenBody,
@@ -39,6 +43,9 @@ RANGES_AT_ONCE = 4
 """Requests for parts of one file at once."""
 PIECE_BYTES = 256 * 1024
 """Most bytes of a body that one read asks the connection for."""
+
+WHOLE_BYTES = 1 << 30
+"""More than an answer has that is read whole."""
 
 S = TypeVar("S", bound=requests.Session)
 
@@ -96,6 +103,17 @@ class Body(Content):
     def close(self) -> None:
         """As `Content.close`. A connection whose body was read to its end is used again."""
         self._response.close()
+
+
+def whole(response: requests.Response, watch: Watch) -> bytes:
+    """All of a body that has not been read yet, decoded; the connection is used again.
+
+    Raises:
+        TooSlow: It does not come fast enough.
+        Exception: What `requests` and `urllib3` raise for a body that breaks off.
+    """
+    with response:
+        return watch.read_all(partial(response.raw.read1, decode_content=True), WHOLE_BYTES)
 
 
 class Page(NamedTuple):
@@ -156,6 +174,7 @@ class RestAccess(StorageAccess):
         recursive: bool = True,
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         """As `StorageAccess.files`; the next page is fetched while one is consumed."""
         if self.prefix.startswith(prefix):
@@ -164,21 +183,21 @@ class RestAccess(StorageAccess):
             return
         ahead = ThreadPoolExecutor(1, thread_name_prefix="airbyte-page")
         try:
-            page = self._asked(prefix, recursive, None)
+            page = self._asked(prefix, recursive, None, over)
             last: str | None = None
             while page.marker is not None:
                 if page.marker == last:
                     raise AnswerError(Trouble.OTHER, SAME_PAGE)
                 last = page.marker
-                coming = ahead.submit(self._asked, prefix, recursive, page.marker)
+                coming = ahead.submit(self._asked, prefix, recursive, page.marker, over)
                 yield from page.files
                 page = coming.result()
             yield from page.files
         finally:
             ahead.shutdown(wait=False, cancel_futures=True)
 
-    def _asked(self, prefix: str, recursive: bool, marker: str | None) -> Page:
-        return self.retried(lambda: self._page(prefix, recursive, marker))
+    def _asked(self, prefix: str, recursive: bool, marker: str | None, over: Event) -> Page:
+        return self.retried(lambda: self._page(prefix, recursive, marker), over)
 
     def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
         """As `StorageAccess.open`, by one request."""
@@ -212,7 +231,7 @@ class RestAccess(StorageAccess):
             raise
         body = Body(response, start, None)
         try:
-            return read_exactly(body, end - start)
+            return read_exactly(body, end - start, self.watch())
         finally:
             body.close()
 

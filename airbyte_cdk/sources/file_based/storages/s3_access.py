@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError, IncompleteReadError
@@ -14,6 +14,7 @@ from airbyte_cdk.sources.file_based.access.errors import AnswerError
 from airbyte_cdk.sources.file_based.access.network import content_range
 from airbyte_cdk.sources.file_based.access.ranges import read_joined
 from airbyte_cdk.sources.file_based.access.storage_access import (
+    NEVER,
     Content,
     Failure,
     Listed,
@@ -22,6 +23,7 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     Trouble,
     anything,
     naive_utc,
+    read_exactly,
 )
 from airbyte_cdk.sources.file_based.storages import s3_client
 from airbyte_cdk.sources.file_based.storages.s3_failures import S3Failures, has_expired, status_of
@@ -62,6 +64,7 @@ class S3Access(StorageAccess):
         recursive: bool = True,
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         """The objects whose key begins with `prefix` and with the prefix of the options; not the markers of folders."""
         own = self.prefix
@@ -73,7 +76,7 @@ class S3Access(StorageAccess):
 
         def page(token: str | None) -> Future[bytes]:
             more = asked if token is None else {**asked, "ContinuationToken": token}
-            return self._submit(self.retried, lambda: whole(_listing(self._call("list_objects_v2", **more))))
+            return self._submit(self.retried, lambda: whole(_listing(self._call("list_objects_v2", **more))), over)
 
         # a server on a file system (SeaweedFS) takes the prefix "a//" for "a/", whose files another listing gives
         yield from (file for file in listed(page) if file.uri.startswith(asked["Prefix"]))
@@ -113,10 +116,11 @@ class S3Access(StorageAccess):
                 return b""  # the file ends before
             raise
         expected, _ = _content_range(answer, start)
-        data: bytes = answer["Body"].read()
-        if len(data) != expected:
-            raise IncompleteReadError(actual_bytes=len(data), expected_bytes=expected)
-        return data
+        body = _Body(answer, expected, expected)
+        try:
+            return read_exactly(body, expected, self.watch())
+        finally:
+            body.close()
 
     def _get(self, uri: str, byte_range: str | None, version: str | None) -> dict[str, Any]:
         asked = {"Key": uri, **_if_match(version)}
@@ -163,7 +167,7 @@ class S3Access(StorageAccess):
     def _connected(self) -> Any:
         with self._lock:
             if self._client is None:
-                self._client, self._renewed = s3_client.connect(self._options)
+                self._client, self._renewed = s3_client.connect(self._options, lambda: self.watch())
             return self._client
 
     def _submit(self, call: Callable[..., bytes], *args: Any) -> Future[bytes]:

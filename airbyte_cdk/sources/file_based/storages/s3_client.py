@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 
 from airbyte_cdk.sources.file_based.access.network import CONNECT_SECONDS, READ_SECONDS
+from airbyte_cdk.sources.file_based.access.watch import Watch
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 40
 """Connections that are kept open for further requests: 16 readers, their ranges and the listings."""
+PAGE_BYTES = 1 << 30
+"""More than a page of a listing has."""
 REGION = "us-east-1"
 """Where a bucket is asked for when nobody names a region: AWS redirects from there."""
 
@@ -37,11 +42,15 @@ _ONCE = {
 }
 
 
-def connect(options: S3Options) -> tuple[Any, bool]:
+def connect(options: S3Options, watch: Callable[[], Watch] = Watch) -> tuple[Any, bool]:
     """A client (safe for threads), and whether its credentials are renewed.
 
     One attempt a request, no checksums beyond those of the transport, and the XML of a listing as it came: the answer
     of ``list_objects_v2`` holds nothing but ``Body``.
+
+    Args:
+        options: Bucket, credentials and the rest.
+        watch: Makes a watch for the page of a listing; other bodies are left to the caller.
 
     Raises:
         BotoCoreError: a profile or setting of the machine cannot be used.
@@ -69,6 +78,7 @@ def connect(options: S3Options) -> tuple[Any, bool]:
     )
     client = _client(session, "s3", region, options.endpoint, config)
     # By the asterisk it comes before the hook of botocore that parses all XML once more, in search of errors.
+    client.meta.events.register("before-send.s3.ListObjectsV2", partial(_watched, client, watch))
     client.meta.events.register("before-parse.*.ListObjectsV2", _keep_body)
     client.meta.events.register("before-call.s3.HeadBucket", _refuse)
     renewed = credentials.auth_type != "anonymous" and isinstance(session.get_credentials(), RefreshableCredentials)
@@ -96,6 +106,29 @@ def _client(session: Session, service: str, region: str, endpoint: str | None, c
 
     client.meta.events.register(f"before-sign.{service}", name_host)
     return client
+
+
+def _watched(client: Any, watch: Callable[[], Watch], request: Any, **_: Any) -> Any:
+    """Sends a request as botocore would have done, but leaves it to `_Page` to read the answer."""
+    request.stream_output = True
+    answer = client._endpoint.http_session.send(request)  # botocore offers no public way to its connections
+    answer.raw = _Page(answer.raw, watch())
+    return answer
+
+
+class _Page:
+    """The body of a page, read as it comes: botocore itself would wait for all of it, however slow it is."""
+
+    def __init__(self, body: Any, watch: Watch) -> None:
+        self._body = body
+        self._watch = watch
+
+    def stream(self) -> Iterator[bytes]:
+        """All of it, for botocore."""
+        try:
+            yield self._watch.read_all(self._body.read1, PAGE_BYTES)
+        finally:
+            self._body.close()
 
 
 def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:

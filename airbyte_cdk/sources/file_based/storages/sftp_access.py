@@ -7,11 +7,12 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from threading import Lock
+from threading import Event, Lock
 
 import paramiko
 
 from airbyte_cdk.sources.file_based.access.storage_access import (
+    NEVER,
     Content,
     Failure,
     Listed,
@@ -19,6 +20,7 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     Trouble,
     anything,
 )
+from airbyte_cdk.sources.file_based.access.watch import TooSlow
 from airbyte_cdk.sources.file_based.storages.sftp_connections import Connection, Connections, Login
 from airbyte_cdk.sources.file_based.storages.sftp_errors import (
     NO_SUCH_FILE,
@@ -58,6 +60,7 @@ class SftpAccess(StorageAccess):
         recursive: bool = True,
         enter: Callable[[str], bool] = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         """As `StorageAccess.files`."""
         connection = self._connections.borrow()
@@ -88,10 +91,14 @@ class SftpAccess(StorageAccess):
                 spans = [(start, min(end, size)) for start, end in ranges]
                 for start, end in spans:
                     reader.plan(start, end)
-                return [b"".join(_exactly(reader, end - start)) for start, end in spans]
+                watch = self.watch()
+                return [watch.read_all(lambda _: reader.next(), end - start) for start, end in spans]
             finally:
                 with suppress(SftpError):
                     connection.session.release(handle)
+        except TooSlow:
+            connection.close()  # a new one may be quicker
+            raise
         finally:
             self._connections.give_back(connection)
 
@@ -249,13 +256,6 @@ class _Reader:
             self._asked.appendleft((self._session.read(self._handle, start, length), start, length))
         self._ahead = min(self._ahead * 2, MOST_PIECES)
         return data
-
-
-def _exactly(reader: _Reader, length: int) -> Iterator[bytes]:
-    while length > 0:
-        data = reader.next()
-        length -= len(data)
-        yield data
 
 
 def _path(root: bytes, uri: str) -> bytes:

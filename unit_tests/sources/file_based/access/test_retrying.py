@@ -17,10 +17,10 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.access.retry_policy import RETRY_SECONDS_VARIABLE, RetryPolicy, Tries
 from airbyte_cdk.sources.file_based.access.retrying import RENEWING, RetryingAccess
-from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, Listed, Trouble, once
+from airbyte_cdk.sources.file_based.access.storage_access import NEVER, Content, Failure, Listed, Trouble, once
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from servers.fault_proxy import NONE, FaultProxy, close_body, reset, reset_body, slow, stall, status
-from servers.web_storage import WebAccess, WebServer
+from servers.web_storage import MODIFIED, WebAccess, WebServer
 
 DATA = random.Random(1).randbytes(300_000)
 QUICK = RetryPolicy(seconds=3, first_wait=0.01, longest_wait=0.05)
@@ -181,6 +181,81 @@ def test_a_slow_body_is_broken_off_and_resumed(
         rest(over(proxy, policy).open("a.bin"))
 
 
+def test_slow_ranges_are_broken_off_and_resumed(
+    web: WebServer, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = replace(QUICK, seconds=1, slowest=50_000, slow_after=0.5)
+    proxy.rule(lambda request: True, slow(1000), slow(2000))
+    with caplog.at_level(logging.INFO):
+        assert over(proxy, policy).ranges("a.bin", [(0, 100_000), (200_000, 300_000)]) == [
+            DATA[:100_000],
+            DATA[200_000:],
+        ]
+    assert caplog.text.count("slower than 50,000 bytes a second") == 2
+    proxy.rule(lambda request: True, slow(1000), forever=True)
+    with pytest.raises(FileAccessError, match="slower than"):
+        over(proxy, policy).ranges("a.bin", [(0, 100_000)])
+
+
+def test_a_slow_page_is_asked_for_again(web: WebServer, proxy: FaultProxy) -> None:
+    web.files = {f"{i:02}{'x' * 5000}.csv": b"x" for i in range(12)}
+    policy = replace(QUICK, seconds=1, slowest=50_000, slow_after=0.5)
+    proxy.rule(lambda request: True, slow(1000))
+    access = RetryingAccess(Paged(proxy.port), policy, LOGGER)
+    assert len(list(access.files(""))) == 12
+    assert len(proxy.log) == 4
+    proxy.rule(lambda request: True, slow(1000), forever=True)
+    with pytest.raises(AirbyteTracedException, match="the content came slower than 50,000 bytes a second"):
+        list(access.files(""))
+
+
+def test_a_listing_that_is_not_wanted_any_more_ends(proxy: FaultProxy) -> None:
+    proxy.rule(lambda request: True, status(503), forever=True)
+    access = RetryingAccess(Paged(proxy.port), RetryPolicy(seconds=60, first_wait=60, longest_wait=60), LOGGER)
+    stopped = threading.Event()
+    ended = threading.Event()
+
+    def lists() -> None:
+        with pytest.raises(AirbyteTracedException):
+            list(access.files("", over=stopped))
+        ended.set()
+
+    threading.Thread(target=lists, daemon=True).start()
+    time.sleep(0.2)
+    stopped.set()
+    assert ended.wait(10)
+    asked = len(proxy.log)
+    assert list(access.files("", over=stopped)) == []
+    assert len(proxy.log) == asked
+
+
+def test_a_listing_that_is_closed_asks_no_more(web: WebServer, proxy: FaultProxy) -> None:
+    """Pages that are asked for ahead, by another thread, are given up with it."""
+    web.files = {f"{i:02}.csv": b"x" for i in range(42)}
+    proxy.rule(lambda request: True, NONE, status(503), forever=True)
+    failed = threading.Event()
+
+    class Ahead(Paged):
+        def files(self, prefix: str, *, over: threading.Event = NEVER, **options: Any) -> Iterator[Listed]:
+            def page() -> None:
+                try:
+                    self._page(prefix, "00.csv", over)
+                except AirbyteTracedException:
+                    failed.set()
+
+            yield from [Listed(*row) for row in self._page(prefix, "", over)]  # type: ignore[arg-type]
+            ahead = threading.Thread(target=page, daemon=True)
+            ahead.start()
+            yield Listed("last", 1, MODIFIED)
+
+    access = RetryingAccess(Ahead(proxy.port), RetryPolicy(seconds=60, first_wait=60, longest_wait=60), LOGGER)
+    listing = access.files("")
+    assert [next(listing).uri for _ in range(11)][-1] == "last"
+    time.sleep(0.2)
+    listing.close()  # type: ignore[attr-defined]  # a generator
+    assert failed.wait(10)
+
+
 def test_ranges_survive_faults(web: WebServer, proxy: FaultProxy) -> None:
     ranges = [(0, 10), (1000, 250_000), (5, 7), (299_999, 300_000)]
     proxy.rule(lambda request: True, NONE, reset_body(50_000), status(503), NONE, reset_body(80_000))
@@ -193,8 +268,8 @@ def test_ranges_survive_faults(web: WebServer, proxy: FaultProxy) -> None:
 class Paged(WebAccess):
     """Asks for its pages as `StorageAccess.retried` says."""
 
-    def _page(self, prefix: str, after: str) -> list[tuple[str, int, str]]:
-        return self.retried(lambda: super(Paged, self)._page(prefix, after))
+    def _page(self, prefix: str, after: str, over: threading.Event) -> list[tuple[str, int, str]]:
+        return self.retried(lambda: super(Paged, self)._page(prefix, after, over), over)
 
 
 @pytest.mark.parametrize(("access", "requests"), [(WebAccess, 12), (Paged, 8)])
@@ -226,6 +301,24 @@ def test_a_listing_that_stays_broken_names_the_storage(web: WebServer, proxy: Fa
         seen.extend(listing)
     assert caught.value.failure_type is FailureType.transient_error
     assert len(seen) == 10 or not seen
+
+
+def test_why_there_is_no_further_attempt(proxy: FaultProxy) -> None:
+    def told(policy: RetryPolicy, retry_after: float | None = None) -> str:
+        proxy.clear()
+        proxy.rule(lambda request: True, status(503, retry_after), forever=True)
+        with pytest.raises(AirbyteTracedException) as caught:
+            list(over(proxy, policy).files(""))
+        return str(caught.value.message).partition("503. ")[2]
+
+    quick = RetryPolicy(seconds=0.3, first_wait=0.05, longest_wait=0.05)
+    assert told(quick) == "It was tried again until the time for that was up; it may succeed later."
+    assert len(proxy.log) > 1
+    waits = "The storage asks to wait 3,600 seconds, and is not waited for so long; it may succeed later."
+    assert told(quick, 3600) == waits
+    assert len(proxy.log) == 1
+    assert told(RetryPolicy(seconds=0)) == "It was not tried again; it may succeed later."
+    assert told(RetryPolicy(seconds=0), 3600) == "It was not tried again; it may succeed later."
 
 
 def test_an_interrupt_ends_a_wait(proxy: FaultProxy) -> None:
@@ -291,7 +384,10 @@ def test_the_budget_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert RetryPolicy().seconds == 120
     monkeypatch.setenv(RETRY_SECONDS_VARIABLE, "7.5")
     assert RetryPolicy().seconds == 7.5
+    monkeypatch.setenv(RETRY_SECONDS_VARIABLE, "")
+    assert RetryPolicy().seconds == 120
     for wrong in ("soon", "-1", "nan"):
         monkeypatch.setenv(RETRY_SECONDS_VARIABLE, wrong)
-        with pytest.raises(ValueError, match=RETRY_SECONDS_VARIABLE):
+        with pytest.raises(AirbyteTracedException, match=RETRY_SECONDS_VARIABLE) as caught:
             RetryPolicy()
+        assert caught.value.failure_type is FailureType.config_error

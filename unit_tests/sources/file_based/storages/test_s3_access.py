@@ -231,7 +231,7 @@ def test_a_page_that_fails_is_asked_for_again_and_no_other(moto):
         proxy.rule(lambda request: "continuation-token" in request.path, NONE, status(503), close_body(500))
         errors = []
 
-        def retried(request):
+        def retried(request, over=None):
             while True:
                 try:
                     return request()
