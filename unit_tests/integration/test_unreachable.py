@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from integration.source_process import COMMAND, source_files
+from servers.fault_proxy import FaultProxy, status
 from servers.process import HOST, free_port
+from servers.s3 import Moto
 
 STREAM = {"name": "s", "globs": ["*"], "format": {"filetype": "csv"}}
 SCHEMA = {"name": "s", "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]}
@@ -77,6 +79,45 @@ def test_nobody_at_the_port(tmp_path: Path, storage: str) -> None:
     assert not run.of_type("STATE")
     assert {error["failure_type"] for error in run.errors} == {"transient_error"}
     assert f"{HOST}:{port} refuses connections; if it stays so, correct {OPTIONS[storage]}" in run.errors[0]["message"]
+
+
+def checked(tmp_path: Path, provider: dict[str, Any], *globs: str, seconds: int = 3) -> str:
+    """The answer to `check` of a config with one stream for each glob, each in a folder of its own."""
+    streams = [{**STREAM, "name": f"s{number}", "globs": [glob]} for number, glob in enumerate(globs)]
+    config = {"provider": provider, "streams": streams}
+    run = source_files("check", tmp_path, config, environment={"AIRBYTE_STORAGE_RETRY_SECONDS": str(seconds)})
+    assert run.connection_status["status"] == "FAILED"
+    told: str = run.connection_status["message"]
+    return told
+
+
+def test_a_storage_that_gives_nothing_is_told_once(tmp_path: Path) -> None:
+    told = checked(tmp_path, provider("s3", HOST, free_port()), "a/*", "b/*", "c/*")
+    assert "Unable to connect to 3 streams (s0, s1, s2) - S3 bucket landing could not be listed: " in told
+    assert told.count("refuses connections") == 1
+    assert "streams with errors" not in told
+
+
+def test_a_check_has_one_budget_for_all_streams(tmp_path: Path, moto: Moto) -> None:
+    with FaultProxy(moto.port) as proxy:
+        proxy.rule(lambda request: True, status(503), forever=True)
+        checked(tmp_path, moto.provider("check", endpoint=proxy.url), "a/**", "b/**", "c/**", "d/**")
+        asked = ["".join(name for name in "abcd" if f"prefix={name}%2F" in passed.path) for passed in proxy.log]
+    assert asked.count("a") > 1
+    assert asked.count("b") == 1  # and is told that nothing has changed
+    assert not {"c", "d"} & set(asked)
+
+
+def test_a_stream_is_checked_although_another_one_fails(tmp_path: Path, moto: Moto) -> None:
+    moto.put("check-some", "b/x.csv", b"a\n1\n")
+    with FaultProxy(moto.port) as proxy:
+        proxy.rule(lambda request: "prefix=a%2F" in request.path, status(503), forever=True)
+        proxy.rule(lambda request: "prefix=c%2F" in request.path, status(403), forever=True)
+        through = moto.provider("check-some", endpoint=proxy.url)
+        told = checked(tmp_path, through, "a/*", "b/*", "c/*")
+        assert told.startswith("2 streams with errors: Unable to connect to stream s0 - S3 bucket check-some could")
+        assert ", Unable to connect to stream s2 - S3 bucket check-some could not be listed: access is denied" in told
+        assert checked(tmp_path, through, "a/*", "b/*").startswith("Unable to connect to stream s0 - S3 bucket check")
 
 
 class Silent:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from abc import ABC
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,10 +24,12 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources.abstract_source import AbstractSource, T
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.file_based.access.retry_policy import retry_seconds
 from airbyte_cdk.sources.file_based.availability_strategy import (
     AbstractFileBasedAvailabilityStrategy,
     DefaultFileBasedAvailabilityStrategy,
 )
+from airbyte_cdk.sources.file_based.check_problems import Problem, told_once
 from airbyte_cdk.sources.file_based.config.config_faults import config_faults
 from airbyte_cdk.sources.file_based.config.validate_config_transfer_modes import (
     include_identities_stream,
@@ -73,7 +77,8 @@ DEFAULT_CONCURRENCY = 100
 MAX_CONCURRENCY = 100
 INITIAL_N_PARTITIONS = 50
 CHECK_RETRY_SECONDS = 20
-"""How long `check` asks a storage again that gives nothing; a sync has more time, see `RetryPolicy`."""
+"""How long `check`, with all its streams, asks a storage again that gives nothing; a sync has more time, see
+`RetryPolicy`."""
 IDENTITIES_STREAM = FileIdentitiesStream.IDENTITIES_STREAM_NAME
 
 
@@ -170,18 +175,32 @@ class FileBasedSource(AbstractSource, ABC):
             raise config_error(f"The config cannot be used: {error}", error) from error
         if not streams:
             return False, "The config names no stream. Add at least one."
-        self.stream_reader.limit_retries(CHECK_RETRY_SECONDS)
-        try:
-            errors = [reason for stream in streams if (reason := self._check_stream(stream, logger))]
-        finally:
-            self.stream_reader.limit_retries(None)
-        if len(errors) == 1:
-            raise config_error(errors[0])
-        if errors:
-            raise config_error(f"{len(errors)} streams with errors: {', '.join(errors)}")
+        if (problem := told_once(self._problems(streams, logger))) is not None:
+            raise config_error(problem)
         return True, None
 
-    def _check_stream(self, stream: Any, logger: logging.Logger) -> str | None:
+    def _problems(self, streams: Sequence[Stream], logger: logging.Logger) -> list[Problem]:
+        """What is wrong with which streams. They all have one budget together to ask a storage again."""
+        problems: list[Problem] = []
+        left = min(CHECK_RETRY_SECONDS, retry_seconds())
+        try:
+            for number, stream in enumerate(streams):
+                self.stream_reader.limit_retries(left)
+                began = time.monotonic()
+                problem = self._check_stream(stream, logger)
+                if problem is None:
+                    continue
+                left = max(0.0, left - (time.monotonic() - began))
+                problems.append(problem)
+                if not left and len(problems) > 1 and problem.is_same_as(problems[-2]):
+                    # the storage gives nothing: a further stream could take a minute to tell the same
+                    problems += [replace(problem, stream=other.name) for other in streams[number + 1 :]]
+                    break
+        finally:
+            self.stream_reader.limit_retries(None)
+        return problems
+
+    def _check_stream(self, stream: Any, logger: logging.Logger) -> Problem | None:
         """What is wrong with one stream, or None."""
         strategy = stream.availability_strategy
         parses = getattr(stream, "parses_files", True)
@@ -189,13 +208,14 @@ class FileBasedSource(AbstractSource, ABC):
         try:
             available, reason = check(stream, logger, self)
         except AirbyteTracedException as error:
-            return f"Unable to connect to stream {stream.name} - {error.message or error.internal_message}"
+            reason = error.message or error.internal_message or ""
+            return Problem(stream.name, reason=reason, happened=error.internal_message)
         except BaseFileBasedSourceError as error:
-            return f"Unable to connect to stream {stream.name} - {error}"
+            return Problem(stream.name, reason=str(error))
         except Exception as error:
             logger.error(f"Stream {stream.name}: the check failed", exc_info=error)
-            return f"Unable to connect to stream {stream.name}: {type(error).__name__}"
-        return None if available else reason or f"Unable to connect to stream {stream.name}"
+            return Problem(stream.name, text=f"Unable to connect to stream {stream.name}: {type(error).__name__}")
+        return None if available else Problem(stream.name, text=reason or f"Unable to connect to stream {stream.name}")
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:
         """As `AbstractSource.discover`; a config that cannot be used is a config_error."""

@@ -189,10 +189,10 @@ class RetryingAccess(StorageAccess):
             raise FileAccessError(self.title, uri, failure) from error
         is_temporary = failure.trouble is Trouble.TEMPORARY
         afterwards = tries.ended(failure) if is_temporary else _AFTERWARDS[failure.trouble]
-        message = f"{self.title} could not be listed: {failure.reason}.{afterwards}"
+        happened = f"{self.title} could not be listed: {failure.reason}."
         raise AirbyteTracedException(
-            internal_message=message,
-            message=message,
+            internal_message=happened,
+            message=f"{happened}{afterwards}",
             failure_type=FAILURE_TYPES[failure.trouble],
             exception=error,
         ) from error
