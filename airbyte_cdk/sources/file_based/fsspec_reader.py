@@ -235,17 +235,26 @@ def listings_for(globs: list[str], within: str, *, flat: bool = False) -> list[t
 
     Args:
         within: All matches begin with it.
-        flat: Whether names are keys: globs take several ``/`` in a row for one, but a folder ends at the first.
+        flat: Whether names are keys: globs take several ``/`` in a row for one, but a folder ends at the first. What
+            has more of them than the globs is listed beside the rest.
     """
+
+    def narrowed(prefixes: Iterable[str]) -> set[str]:
+        return {max(prefix, within, key=len) for prefix in prefixes if glob_rules.meet(prefix, within)}
+
     prefixes = glob_rules.folded(storage_prefix(prefix) for prefix in glob_rules.prefixes(globs)) or {""}
-    narrowed = {max(prefix, within, key=len) for prefix in prefixes if glob_rules.meet(prefix, within)}
-    listings = []
-    for prefix in sorted(narrowed):
-        reaching = [pattern for pattern in globs if glob_rules.meet(glob_rules.literal_start(pattern), prefix)]
-        depth = glob_rules.depth(reaching)
+    starts = {pattern: glob_rules.literal_start(pattern) for pattern in globs}
+    recursive: dict[str, bool] = {}
+    for prefix in narrowed(prefixes):
+        depth = glob_rules.depth(pattern for pattern, start in starts.items() if glob_rules.meet(start, prefix))
         folders = len([name for name in prefix.split("/")[:-1] if name])
-        recursive = depth is None or depth > folders
-        listings.append((prefix, recursive))
-        if flat and not recursive and prefix.endswith("/"):
-            listings.append((f"{prefix}/", True))
-    return listings
+        recursive[prefix] = depth is None or depth > folders
+    if flat:
+        single = {*prefixes, *recursive}
+        doubled = {f"{prefix[:at]}//" for prefix in single for at, sign in enumerate(prefix) if sign == "/"}
+        if "" in single and any(start.startswith("/") for start in starts.values()):
+            doubled.add("/")
+        recursive.update((prefix, True) for prefix in narrowed(doubled))
+    wide = glob_rules.folded(prefix for prefix, is_wide in recursive.items() if is_wide)
+    covered = {prefix for prefix in recursive if prefix not in wide and prefix.startswith(tuple(wide))}
+    return [(prefix, recursive[prefix]) for prefix in sorted(recursive.keys() - covered)]

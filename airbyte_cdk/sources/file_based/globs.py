@@ -3,13 +3,16 @@
 Globs follow `wcmatch.glob <https://facelessuser.github.io/wcmatch/glob/>`_ with ``GLOBSTAR`` and nothing else: ``*``,
 ``?`` and ``[...]`` do not cross ``/``; ``**`` as a whole component stands for any number of directories; wildcards
 never match a name that begins with a dot; ``\\`` takes the meaning from the next character; braces, ``|`` and ``!`` are
-ordinary characters. Case matters on every system.
+ordinary characters. Case matters on every system. Several ``/`` in a row count as one.
+
+One thing is stricter: a path that ends in ``/`` (an object store may hold an object of such a name) is another one than
+the same without it. Only a glob that ends in ``/`` or ``**`` matches it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 _MAGIC = frozenset("*?[")
@@ -27,15 +30,22 @@ def matcher(globs: Iterable[str]) -> Callable[[str], bool]:
 
 @lru_cache(maxsize=256)
 def _compiled(globs: tuple[str, ...]) -> Callable[[str], bool]:
-    from wcmatch import glob
-
     wanted = [pattern for pattern in globs if pattern]
     if not wanted:
         return lambda path: False
+    found = _translated(wanted)
+    # what is in a folder can be listed without what is below it, and a name with a slash at its end is below
+    ending = _translated([pattern for pattern in wanted if pattern.endswith("/") or pattern.split("/")[-1] == "**"])
+    return lambda path: (ending if path.endswith("/") else found)(path) is not None
+
+
+def _translated(patterns: Sequence[str]) -> Callable[[str], re.Match[str] | None]:
+    """A test for paths that match any of the patterns."""
+    from wcmatch import glob
+
     # FORCEUNIX: paths are those of a storage, whatever the system of this machine; limit=0: no bound on their number.
-    patterns, _ = glob.translate(wanted, flags=glob.GLOBSTAR | glob.FORCEUNIX, limit=0)
-    found = re.compile("|".join(f"(?:{pattern})" for pattern in patterns)).fullmatch
-    return lambda path: found(path) is not None
+    expressions, _ = glob.translate(patterns, flags=glob.GLOBSTAR | glob.FORCEUNIX, limit=0)
+    return re.compile("|".join(f"(?:{expression})" for expression in expressions) or "(?!)").fullmatch
 
 
 def prefixes(globs: Iterable[str]) -> set[str]:
@@ -75,10 +85,13 @@ def folders(globs: Iterable[str]) -> Callable[[str], bool]:
 
 def depth(globs: Iterable[str]) -> int | None:
     """Folders above the deepest file that `globs` can match; None if there is no bound."""
-    tests = [_component_tests(pattern) for pattern in globs if pattern]
-    if any(test is None or None in test for test in tests):
-        return None
-    return max((len(test) - 1 for test in tests if test), default=0)
+    deepest = 0
+    for pattern in globs:
+        test = _component_tests(pattern)
+        if test is None or None in test:
+            return None
+        deepest = max(deepest, len(test) - 1 + pattern.endswith("/"))
+    return deepest
 
 
 def can_match_below(pattern: str, prefix: str) -> bool:

@@ -14,11 +14,16 @@ from typing import Any
 
 import fsspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
+from airbyte_cdk.sources.file_based.access.facade import AccessFileSystem
+from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, Listed, StorageAccess
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader, listings_for
+from airbyte_cdk.sources.file_based.globs import matches
 from airbyte_cdk.sources.file_based.storages import STORAGES, connect, options_model
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from servers.fault_proxy import FaultProxy, Request, status
@@ -79,6 +84,9 @@ def test_lists_only_below_the_prefixes_that_globs_can_reach(
 def test_several_slashes_in_a_key_count_as_one() -> None:
     assert listings_for(["data/*.csv"], "", flat=True) == [("data/", False), ("data//", True)]
     assert listings_for(["data/*.csv", "*.json"], "", flat=True) == [("", True)]
+    assert listings_for(["logs/2026-*/x"], "", flat=True) == [("logs//", True), ("logs/2026-", True)]
+    assert listings_for(["*.csv", "/*.csv"], "", flat=True) == [("", False), ("/", True)]
+    assert listings_for(["wanted/**"], "", flat=True) == [("wanted/", True)]
 
 
 @pytest.mark.parametrize("server", ["moto", "gcs_server", "azurite"])
@@ -151,6 +159,61 @@ def test_a_config_error_is_told_although_another_prefix_fails_for_now(many: Moto
             list(over(many, proxy).get_matching_files(GLOBS, None, LOGGER))
         assert caught.value.failure_type is FailureType.config_error
         assert time.monotonic() - began < 60
+
+
+class Flat(StorageAccess):
+    """Keys in memory, listed as object stores list them."""
+
+    title = "memory"
+    flat = True
+
+    def __init__(self, keys: set[str]) -> None:
+        self._keys = keys
+
+    def files(self, prefix: str, *, recursive: bool = True, **_: Any) -> Iterator[Listed]:
+        for key in self._keys:
+            if key.startswith(prefix) and (recursive or "/" not in key[len(prefix) :]):
+                yield self.info(key)
+
+    def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
+        raise NotImplementedError
+
+    def info(self, uri: str) -> Listed:
+        return Listed(uri, 1, datetime(2024, 1, 1))
+
+    def failure(self, error: BaseException, uri: str | None = None) -> Failure:
+        raise error
+
+
+KEYS = st.sets(st.text("ab/.", min_size=1, max_size=6), max_size=20)
+PATTERNS = st.lists(
+    st.one_of(
+        st.text("ab/.*?", max_size=6),
+        st.lists(st.sampled_from(["a", "b", "*", "**", "a*", "", "[ab]", "[a", r"\a", ".*"]), min_size=1).map("/".join),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(KEYS, PATTERNS, st.text("ab/", max_size=2))
+@settings(max_examples=300, deadline=None)
+def test_globs_find_all_keys_that_they_match(keys: set[str], globs: list[str], prefix: str) -> None:
+    reader = FsspecStreamReader(AccessFileSystem(Flat(keys)), "")
+    assert uris(reader, *globs, prefix=prefix) == sorted(
+        key for key in keys if matches(key, globs) and key.startswith(prefix)
+    )
+
+
+def test_one_more_glob_finds_no_fewer_keys(moto: Moto) -> None:
+    for uri in ("x.csv", "/y.csv", "//z.csv", "b/"):
+        moto.put("lead", uri, b"x")
+    reader = FsspecStreamReader(*connect(options_model("s3")(**moto.provider("lead"))))
+    assert uris(reader, "/*.csv") == ["//z.csv", "/y.csv"]
+    assert uris(reader, "*.csv", "/*.csv") == ["//z.csv", "/y.csv", "x.csv"]
+    assert uris(reader, "*") == ["x.csv"]
+    assert uris(reader, "**") == ["//z.csv", "/y.csv", "b/", "x.csv"]
+    assert uris(reader, "b/") == uris(reader, "b/**") == ["b/"]
 
 
 def test_opens_by_uri(reader: FsspecStreamReader) -> None:

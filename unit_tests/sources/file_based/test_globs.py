@@ -46,6 +46,14 @@ from airbyte_cdk.sources.file_based.globs import depth, folders, matcher, matche
         ("/a/*.csv", "//a/b.csv", True),
         ("archive.zip#*/*", "archive.zip#inner/path", True),
         ("**", "a b/ü\n.csv", True),
+        ("b", "b/", False),
+        ("*", "b/", False),
+        ("**/*.csv", "a/b.csv/", False),
+        ("**", "b/", True),
+        ("a/**", "a/b/", True),
+        ("b/", "b/", True),
+        ("b/", "b", False),
+        ("*/", "b//", True),
         ("", "", False),
         ("", "a", False),
     ],
@@ -92,6 +100,8 @@ paths = st.text("ab/*?[]!\\.{", max_size=8)
 @given(patterns, paths)
 @settings(max_examples=300, deadline=None)
 def test_compiled_globs_agree_with_the_library(globs: list[str], path: str) -> None:
+    if path.endswith("/"):  # ours are stricter there
+        globs = [pattern for pattern in globs if pattern.endswith("/") or pattern.split("/")[-1] == "**"]
     expected = any(pattern and glob.globmatch(path, pattern, flags=glob.GLOBSTAR | glob.FORCEUNIX) for pattern in globs)
     assert matcher(globs)(path) is expected
 
@@ -134,7 +144,15 @@ def test_folders_that_can_hold_matches(globs: list[str], inside: list[str], outs
 
 @pytest.mark.parametrize(
     ("globs", "expected"),
-    [(["*.csv"], 0), (["a/*.csv", "b"], 1), (["a/*/c/d"], 3), (["a/**"], None), ([r"a\/b"], None), ([], 0)],
+    [
+        (["*.csv"], 0),
+        (["a/*.csv", "b"], 1),
+        (["a/*/c/d"], 3),
+        (["a/**"], None),
+        ([r"a\/b"], None),
+        (["*/"], 1),
+        ([], 0),
+    ],
 )
 def test_depth(globs: list[str], expected: int | None) -> None:
     assert depth(globs) == expected

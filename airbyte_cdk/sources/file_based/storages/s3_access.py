@@ -78,8 +78,10 @@ class S3Access(StorageAccess):
             more = asked if token is None else {**asked, "ContinuationToken": token}
             return self._submit(self.retried, lambda: whole(_listing(self._call("list_objects_v2", **more))), over)
 
-        # a server on a file system (SeaweedFS) takes the prefix "a//" for "a/", whose files another listing gives
-        yield from (file for file in listed(page) if file.uri.startswith(asked["Prefix"]))
+        for file in listed(page):
+            if not file.uri.startswith(asked["Prefix"]):
+                return  # a server on a file system (SeaweedFS) takes the prefix "a//" for "a/": no file has it
+            yield file
 
     def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
         """The bytes of an object from `start` on."""
