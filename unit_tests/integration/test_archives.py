@@ -59,6 +59,25 @@ def test_members_are_files_and_a_replaced_archive_is_read_again(moto: Moto, tmp_
     assert urls(read(tmp_path, config(moto.provider("archives"), "data/*.zip"))) == members[:2]
 
 
+def test_a_file_with_the_name_of_a_member_is_told(moto: Moto, tmp_path: Path) -> None:
+    moto.put("shared-names", "a.zip", zipped(b=ROWS, c=ROWS))
+    for uri in ("a.zip#b.csv", "a.zip#z.csv", "other.zip#b.csv"):
+        moto.put("shared-names", uri, b"id\n3\n")
+    settings = config(moto.provider("shared-names"), "**")
+    read_uris = ["a.zip#b.csv", "a.zip#c.csv", "a.zip#z.csv", "other.zip#b.csv"]
+    for _ in range(2):
+        run = read(tmp_path, settings)
+        assert (run.code, urls(run), len(run.records)) == (1, read_uris, 6)
+        assert sorted(run.states["s"]["history"]) == read_uris
+        (error, *_) = run.errors
+        assert error["failure_type"] == "config_error"
+        assert "a.zip#b.csv (beside the archive) (is also the name of a member of the archive a.zip" in error["message"]
+    again = read(tmp_path, settings, run.state_messages)
+    assert (again.code, again.records) == (1, [])
+    moto.remove("shared-names", "a.zip#b.csv")
+    assert read(tmp_path, settings, again.state_messages).code == 0
+
+
 def test_a_broken_archive_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()

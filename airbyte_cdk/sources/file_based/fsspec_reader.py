@@ -22,8 +22,8 @@ from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
 from airbyte_cdk.sources.file_based.access.storage_access import Listed, StorageAccess
 from airbyte_cdk.sources.file_based.archives import (
     close_idle,
+    expanded,
     is_archive,
-    matching_members,
     may_hold,
     storage_prefix,
 )
@@ -151,16 +151,15 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
             return uri.startswith(prefix or "") and (matches(uri) or opens(uri))
 
         found = False
-        for listed in self._listed(globs, prefix or "", wanted, logger):
-            found = True
-            if start is not None and listed.modified < start:
-                continue
-            uri, size, modified, version = listed
-            file = StorageFile(uri=uri, last_modified=modified, size=size, version=version)
-            if opens(uri):
-                yield from matching_members(file, globs, partial(self._opened, logger), logger)
-            else:
-                yield file
+
+        def files() -> Iterator[StorageFile]:
+            nonlocal found
+            for uri, size, modified, version in self._listed(globs, prefix or "", wanted, logger):
+                found = True
+                if start is None or modified >= start:
+                    yield StorageFile(uri=uri, last_modified=modified, size=size, version=version)
+
+        yield from expanded(files(), globs, partial(self._opened, logger), logger) if expands else files()
         if not found:
             access = self._connected(logger)
             prefix_rules.refuse_nothing(access.prefix, access.title)
