@@ -219,7 +219,8 @@ class StorageAccess(ABC):
             recursive: If False, files in folders below the prefix (a further ``/`` after it) are not needed. They may
                 be given all the same.
             enter: Whether a folder (uri without the last ``/``) can hold wanted files. Storages with real folders
-                skip the others; flat ones need not ask.
+                skip the others. Flat ones ask only in a listing that is not recursive, about the folders right below
+                the prefix, which thus are known.
             wanted: Whether a file (uri) may be wanted. Storages that pay for each file's details need not give the
                 others; those that have them at hand need not ask.
             over: Set, perhaps by another thread, when the listing is not wanted any more; for `retried`.

@@ -40,22 +40,28 @@ def parsed_page(xml: bytes) -> Page:
     blobs = root.find("Blobs")
     if root.tag != "EnumerationResults" or blobs is None:
         raise NoListing("this is not a page of a listing of blobs")
+    folders = [_name(prefix) for prefix in blobs.iterfind("BlobPrefix")]
     files = []
     for blob in blobs.iterfind("Blob"):
-        name = blob.find("Name")
         properties = blob.find("Properties")
-        if name is None or properties is None:
-            raise NoListing("a blob lacks its name or its properties")
-        uri = name.text or ""
-        if name.get("Encoded") == "true":  # a name with characters that XML cannot hold
-            uri = unquote(uri)
+        if properties is None:
+            raise NoListing("a blob lacks its properties")
+        uri = _name(blob)
         size = int(properties.findtext("Content-Length", "0"))
         if size == 0 and (uri.endswith("/") or _is_folder(blob, properties)):
             continue
         files.append(
             Listed(uri, size, modified(properties.findtext("Last-Modified", "")), properties.findtext("Etag", ""))
         )
-    return Page(files, root.findtext("NextMarker") or None)
+    return Page(files, root.findtext("NextMarker") or None, folders)
+
+
+def _name(element: ElementTree.Element) -> str:
+    name = element.find("Name")
+    if name is None:
+        raise NoListing("a blob lacks its name")
+    # encoded: a name with characters that XML cannot hold
+    return unquote(name.text or "") if name.get("Encoded") == "true" else name.text or ""
 
 
 def _is_folder(blob: ElementTree.Element, properties: ElementTree.Element) -> bool:

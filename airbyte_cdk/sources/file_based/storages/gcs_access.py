@@ -62,7 +62,7 @@ class GcsAccess(RestAccess):
         self._session.close()
 
     def _page(self, prefix: str, recursive: bool, marker: str | None) -> Page:
-        parameters = {"fields": f"kind,nextPageToken,items({FIELDS})", "prefix": prefix}
+        parameters = {"fields": f"kind,nextPageToken,prefixes,items({FIELDS})", "prefix": prefix}
         if not recursive:
             parameters["delimiter"] = "/"
         if self._page_size:
@@ -71,9 +71,8 @@ class GcsAccess(RestAccess):
             parameters["pageToken"] = marker
         page = self._parsed(self._ask(self._objects, parameters), "storage#objects")
         files = [_listed(item) for item in page.get("items", ())]
-        return Page(
-            [file for file in files if file.size or not file.uri.endswith("/")], page.get("nextPageToken") or None
-        )
+        files = [file for file in files if file.size or not file.uri.endswith("/")]
+        return Page(files, page.get("nextPageToken") or None, page.get("prefixes", ()))
 
     def _get(self, uri: str, byte_range: str | None, version: str | None) -> requests.Response:
         parameters = {"alt": "media", **({"generation": version} if version else {})}

@@ -122,10 +122,18 @@ class Page(NamedTuple):
     Attributes:
         files: Without markers of folders.
         marker: Asks for the next page; None on the last one.
+        folders: With their last ``/``, if the listing does not go into them.
     """
 
     files: list[Listed]
     marker: str | None
+    folders: Sequence[str] = ()
+
+    def told(self, enter: Callable[[str], object]) -> list[Listed]:
+        """The files, after `enter` was told the folders."""
+        for folder in self.folders:
+            enter(folder.removesuffix("/"))
+        return self.files
 
 
 class RestAccess(StorageAccess):
@@ -190,9 +198,9 @@ class RestAccess(StorageAccess):
                     raise AnswerError(Trouble.OTHER, SAME_PAGE)
                 last = page.marker
                 coming = ahead.submit(self._asked, prefix, recursive, page.marker, over)
-                yield from page.files
+                yield from page.told(enter)
                 page = coming.result()
-            yield from page.files
+            yield from page.told(enter)
         finally:
             ahead.shutdown(wait=False, cancel_futures=True)
 

@@ -78,7 +78,7 @@ class S3Access(StorageAccess):
             more = asked if token is None else {**asked, "ContinuationToken": token}
             return self._submit(self.retried, lambda: whole(_listing(self._call("list_objects_v2", **more))), over)
 
-        for file in listed(page):
+        for file in listed(page, enter):
             if not file.uri.startswith(asked["Prefix"]):
                 return  # a server on a file system (SeaweedFS) takes the prefix "a//" for "a/": no file has it
             yield file
@@ -153,6 +153,9 @@ class S3Access(StorageAccess):
             threads.shutdown(wait=False)
         if client is not None:
             client.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return S3Access, (self._options,)
 
     def _call(self, operation: str, **asked: Any) -> dict[str, Any]:
         client = self._connected()

@@ -49,11 +49,14 @@ _USUAL = re.compile(
 _ODD = re.compile(rb"<!|encoding=[\"'](?!utf-8|UTF-8)")
 
 
-def listed(page: Callable[[str | None], Future[bytes]]) -> Iterator[Listed]:
+def listed(
+    page: Callable[[str | None], Future[bytes]], folder: Callable[[str], object] = lambda _: None
+) -> Iterator[Listed]:
     """The files of all pages. The next page is requested while one is used; no more than these two are held.
 
     Args:
         page: Asks for the page of a continuation token, or for the first one; gives its XML, `whole`, once it is there.
+        folder: Is told the uri, without its last ``/``, of each folder that the listing does not go into.
 
     Raises:
         AnswerError: a page is broken, or no further page can be asked for although there is more.
@@ -69,7 +72,7 @@ def listed(page: Callable[[str | None], Future[bytes]]) -> Iterator[Listed]:
                 if token == last:
                     raise AnswerError(Trouble.OTHER, SAME_PAGE)
                 coming = page(token)
-            yield from entries(body, token)
+            yield from entries(body, token, folder)
     finally:
         if coming is not None:
             coming.cancel()
@@ -93,12 +96,15 @@ def _next_token(body: bytes) -> str | None:
     return unescape(found[1].decode(), {"&quot;": '"', "&apos;": "'", "&#34;": '"', "&#39;": "'"}) if found else None
 
 
-def entries(body: bytes, token: str | None = None) -> Iterator[Listed]:
+def entries(
+    body: bytes, token: str | None = None, folder: Callable[[str], object] = lambda _: None
+) -> Iterator[Listed]:
     """The files of one page, without the markers of folders (no bytes, and a name that ends in ``/``).
 
     Args:
         body: XML of the page.
         token: What was taken for the continuation token of the next page; None for the last page.
+        folder: As in `listed`.
 
     Raises:
         AnswerError: it is not a whole page, or the token is another one.
@@ -112,6 +118,9 @@ def entries(body: bytes, token: str | None = None) -> Iterator[Listed]:
             "the listing goes on, but the storage does not say where (it may not know version 2 of listings)",
         )
     encoded = root.findtext(f"{namespace}EncodingType") == "url"
+    for element in root.iter(f"{namespace}CommonPrefixes"):
+        prefix = element.findtext(f"{namespace}Prefix", "")
+        folder((unquote_plus(prefix) if encoded else prefix).removesuffix("/"))
     for key, modified, version, size in rows if rows is not None else _rows(root, namespace):
         if not key or not size or not modified:
             raise AnswerError(Trouble.OTHER, "the listing holds an object without key, size or time")
