@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+import subprocess
+import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,8 @@ from airbyte_cdk.sources.file_based.access.download import PART_BYTES, PARTS_FRO
 from airbyte_cdk.sources.file_based.schema_helpers import file_transfer_schema
 from airbyte_cdk.sources.utils.files_directory import AIRBYTE_STAGING_DIRECTORY
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, read
-from servers.fault_proxy import FaultProxy, close_body, reset_body, status
+from integration.source_process import COMMAND
+from servers.fault_proxy import FaultProxy, close_body, reset_body, slow, status
 from servers.process import Server
 from servers.s3 import Moto
 
@@ -28,17 +33,21 @@ def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "staging"
 
 
-def sync(provider: dict[str, Any], state: Any = None, *, fails: bool = False) -> EntrypointOutput:
-    stream = {"name": "s", "json_schema": dict(file_transfer_schema), "supported_sync_modes": ["incremental"]}
-    catalog = ConfiguredAirbyteCatalogSerializer.load(
-        {"streams": [{"stream": stream, "sync_mode": "incremental", "destination_sync_mode": "append"}]}
-    )
-    config = {
+STREAM = {"name": "s", "json_schema": dict(file_transfer_schema), "supported_sync_modes": ["incremental"]}
+CATALOG = {"streams": [{"stream": STREAM, "sync_mode": "incremental", "destination_sync_mode": "append"}]}
+
+
+def config_of(provider: dict[str, Any]) -> dict[str, Any]:
+    return {
         "provider": provider,
         "delivery_method": {"delivery_type": "use_file_transfer"},
         "streams": [{"name": "s", "globs": ["**"], "format": {"filetype": "csv"}}],
     }
-    return read(SourceFiles(catalog), config, catalog, state, expecting_exception=fails)
+
+
+def sync(provider: dict[str, Any], state: Any = None, *, fails: bool = False) -> EntrypointOutput:
+    catalog = ConfiguredAirbyteCatalogSerializer.load(CATALOG)
+    return read(SourceFiles(catalog), config_of(provider), catalog, state, expecting_exception=fails)
 
 
 def copies(output: EntrypointOutput) -> dict[str, bytes]:
@@ -117,3 +126,31 @@ def test_a_file_that_vanishes_before_it_is_copied_is_told(moto: Moto) -> None:
     assert "a.csv" in output.errors[0].trace.error.message
     assert output.errors[0].trace.error.failure_type.value == "transient_error"
     assert not sync(moto.provider("raw-gone"), state_of(output)).records
+
+
+def test_a_signal_leaves_no_part_of_a_copy(moto: Moto, tmp_path: Path, staging: Path) -> None:
+    moto.put("raw-signal", "a.csv", b"a\n1\n")
+    moto.put("raw-signal", "large.bin", LARGE)
+    with FaultProxy(moto.port) as proxy:
+        proxy.rule(lambda request: request.path.endswith("large.bin"), slow(200_000), forever=True)
+        provider = moto.provider("raw-signal", endpoint=proxy.url)
+        for name, content in (("config", config_of(provider)), ("catalog", CATALOG)):
+            (tmp_path / f"{name}.json").write_text(json.dumps(content))
+        arguments = ["read", "--config", "config.json", "--catalog", "catalog.json"]
+        with subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            try:
+                # a.csv is there, and so are some bytes of the other
+                (line,) = islice((line for line in process.stdout if b'"RECORD"' in line), 1)
+                until = time.monotonic() + 60
+                while not any(path.stat().st_size for path in staging.glob(".*.part")) and time.monotonic() < until:
+                    time.sleep(0.1)
+                assert list(staging.glob(".*.part"))
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=60)
+            finally:
+                process.kill()
+        assert process.returncode == 143
+    (kept,) = (path for path in staging.rglob("*") if path.is_file())
+    assert str(kept) == json.loads(line)["record"]["file_reference"]["staging_file_url"]
+    assert len(list(staging.iterdir())) == 1

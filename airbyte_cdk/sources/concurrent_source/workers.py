@@ -307,7 +307,8 @@ class Workers(Generic[T]):
         batch = item.batch if isinstance(item, BatchMessage) else item
         if not isinstance(batch, Batch) and isinstance(item, Mapping):
             return item
-        if self.schedule.stopped(task.read):
+        # a copy of a file is there, and worth its record, although the stream ends
+        if self.schedule.stopped(task.read) and not _stands_for_file(item):
             raise Closed
         self._flush(task, group)
         if isinstance(batch, Batch):
@@ -345,3 +346,7 @@ def _message(read: StreamRead, item: Any) -> AirbyteMessage:
     if isinstance(item, AirbyteMessage):
         return item
     return stream_data_to_airbyte_message(read.stream.name, item)
+
+
+def _stands_for_file(item: Any) -> bool:
+    return getattr(getattr(item, "record", None), "file_reference", None) is not None

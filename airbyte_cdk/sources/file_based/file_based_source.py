@@ -52,6 +52,7 @@ from airbyte_cdk.sources.file_based.file_cursor import (
 )
 from airbyte_cdk.sources.file_based.identities_stream import FileIdentitiesStream
 from airbyte_cdk.sources.file_based.parsers import default_parsers
+from airbyte_cdk.sources.file_based.raw_files import Copies
 from airbyte_cdk.sources.file_based.schema_validation_policies import (
     DEFAULT_SCHEMA_VALIDATION_POLICIES,
     AbstractSchemaValidationPolicy,
@@ -416,12 +417,16 @@ class FileBasedSource(AbstractSource, ABC):
         if self.catalog is None:
             self.catalog = catalog
             self.stream_schemas = {c.stream.name: c.stream.json_schema for c in catalog.streams}
+        copies = self.stream_reader.copies = Copies()
         try:
-            yield from super().read_items(logger, config, catalog, state, encode, size)
+            for item in super().read_items(logger, config, catalog, state, encode, size):
+                copies.sent(item)  # before it is: a copy must stay as soon as anybody may have heard of it
+                yield item
         except ConfigValidationError as error:
             raise config_error(str(error), error) from error
         finally:
             self.stream_reader.release()
+            copies.close()
         yield from self.errors_collector.yield_and_raise_collected()
         parsed = self._get_parsed_config(config)
         for filetype, count in Counter(stream.format.filetype for stream in parsed.streams).items():

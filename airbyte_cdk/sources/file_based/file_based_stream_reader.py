@@ -50,6 +50,9 @@ class AbstractFileBasedStreamReader(ABC):
     lists_quickly: bool = False
     """Whether it lists only what the globs can reach, page by page, so that `check` can ask for some more files."""
 
+    copies: raw_files.Copies | None = None
+    """The raw files that the sync under way has copied; None outside of one."""
+
     def __init__(self) -> None:
         self._config: AbstractFileBasedSpec | None = None
 

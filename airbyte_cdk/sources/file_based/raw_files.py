@@ -12,7 +12,9 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
@@ -23,7 +25,8 @@ from airbyte_cdk.models import (
     FailureType,
     Type,
 )
-from airbyte_cdk.sources.file_based.access.download import LONGEST_NAME, download
+from airbyte_cdk.sources.file_based.access.download import download
+from airbyte_cdk.sources.file_based.access.part_files import new_part_path, sweep
 from airbyte_cdk.sources.file_based.exceptions import DuplicatedFilesError, FileSizeLimitError, RawFilePathError
 from airbyte_cdk.sources.file_based.file_record_data import FileRecordData
 from airbyte_cdk.sources.utils.files_directory import get_files_directory
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile, UploadableRemoteFile
     from airbyte_cdk.sources.file_based.storage_file import StorageFile
+
+LONGEST_NAME = 255
+"""Bytes that the name of a file may have, on all usual filesystems."""
 
 Uploaded = tuple[FileRecordData, AirbyteRecordMessageFileReference]
 """The columns of the record that stands for a copy, and where the copy is."""
@@ -133,16 +139,80 @@ def _problem(relative: str) -> str | None:
     return None
 
 
+class Copies:
+    """The copies of one sync whose records were not sent: nobody knows of them, so they go when the sync ends."""
+
+    def __init__(self) -> None:
+        self._unsent: dict[str, tuple[str, str]] = {}
+        self._swept: set[str] = set()
+        self._closed = False
+        self._lock = Lock()
+
+    def begin(self, local: str, staging: str, part: str) -> None:
+        """Note that a copy is being made. The first one of a staging directory sweeps it.
+
+        Args:
+            local: Where the copy will be.
+            staging: The staging directory.
+            part: Where its part file is.
+
+        Raises:
+            CancelledError: The sync has ended.
+        """
+        with self._lock:
+            if self._closed:
+                raise CancelledError
+            self._unsent[local] = staging, part
+            if staging not in self._swept:
+                self._swept.add(staging)
+                sweep(staging)
+
+    def forget(self, local: str) -> None:
+        """Note that there is no such copy any more, or that its record is sent now."""
+        with self._lock:
+            self._unsent.pop(local, None)
+
+    def sent(self, message: Any) -> None:
+        """Note that a message is sent now, if it is the record that stands for a copy."""
+        reference = getattr(getattr(message, "record", None), "file_reference", None)
+        if reference is not None:
+            self.forget(reference.staging_file_url)
+
+    def close(self) -> None:
+        """Remove all copies whose records were not sent, also those under way; none can be begun any more."""
+        with self._lock:
+            self._closed = True
+            unsent, self._unsent = self._unsent, {}
+        for local, (staging, part) in unsent.items():
+            _remove(part)
+            _remove_copy(local, staging)
+
+
 @contextmanager
-def _leaving_nothing(local: str, staging: str) -> Iterator[None]:
-    """If the block fails, the copy is removed, with the folders that were made for it."""
+def _making(reader: AbstractFileBasedStreamReader, local: str, staging: str) -> Iterator[str]:
+    """The path for the part file of a copy. If the block fails, nothing is left of the copy."""
+    part = new_part_path(staging)
+    copies = reader.copies
     try:
-        yield
+        if copies is not None:
+            copies.begin(local, staging, part)
+        yield part
     except BaseException:
-        with suppress(OSError):
-            os.unlink(local)
-        _remove_empty(os.path.dirname(local), staging)
+        _remove_copy(local, staging)
+        if copies is not None:
+            copies.forget(local)
         raise
+
+
+def _remove_copy(local: str, staging: str) -> None:
+    """Remove a copy with the folders that were made for it."""
+    _remove(local)
+    _remove_empty(os.path.dirname(local), staging)
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
 
 
 def _remove_empty(directory: str, staging: str) -> None:
@@ -195,8 +265,8 @@ def upload_stored(
     paths = reader._get_file_transfer_paths(file.uri, staging)
     local = paths[reader.LOCAL_FILE_PATH]
     started = time.monotonic()
-    with _leaving_nothing(local, staging):
-        size = download(access, file.uri, file.size, file.version, local, logger)
+    with _making(reader, local, staging) as part:
+        size = download(access, file.uri, file.size, file.version, local, logger, part)
     logger.info(f"Copied {file.file_uri_for_logging}, {size:,} bytes, in {time.monotonic() - started:.1f} s")
     return _uploaded(reader, paths, size, source_uri=file.uri, mime_type=file.mime_type)
 
@@ -222,7 +292,7 @@ def upload_by_itself(
     local = paths[reader.LOCAL_FILE_PATH]
     logger.info(f"Copying {name}, {size:,} bytes")
     started = time.monotonic()
-    with _leaving_nothing(local, staging):
+    with _making(reader, local, staging):
         file.download_to_local_directory(local)
     logger.info(f"Copied {name}, {size:,} bytes, in {time.monotonic() - started:.1f} s")
     return _uploaded(

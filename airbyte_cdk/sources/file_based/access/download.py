@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from logging import Logger
 from threading import Event, Lock, Thread
-from uuid import uuid4
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
+from airbyte_cdk.sources.file_based.access.part_files import new_part_path, opened_part
 from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, StorageAccess, Trouble, differ
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -31,18 +31,19 @@ overwritten under its reader."""
 PROGRESS_SECONDS = 30.0
 """A download that takes longer tells in the log how far it is, each time after so many seconds."""
 
-LONGEST_NAME = 255
-"""Bytes that the name of a file may have, on all usual filesystems."""
-
-_SUFFIX = ".part"
-
 
 def download(
-    access: StorageAccess, uri: str, size: int | None, version: str | None, local_path: str, logger: Logger
+    access: StorageAccess,
+    uri: str,
+    size: int | None,
+    version: str | None,
+    local_path: str,
+    logger: Logger,
+    part_path: str | None = None,
 ) -> int:
     """Copy a file to the local disk, whole or not at all; returns its bytes.
 
-    The content goes to ``<local_path>.part``, which is renamed when all of it is there, and removed if that fails.
+    The content goes to a part file, which is renamed when all of it is there, and removed if that fails.
     A large file whose version the storage tells comes in parts, several at once, all of that version; other files come
     in one stream. There is no limit but the disk. Nothing is tried again here: the access is one that does so
     (`RetryingAccess`), and goes on inside a part where it broke.
@@ -54,13 +55,15 @@ def download(
         version: Its version as listed, or None. If it has another one by now, that is an error.
         local_path: Where it goes; the directory exists. A file that is there is replaced.
         logger: Told how far it is, every `PROGRESS_SECONDS`.
+        part_path: Of the part file, on the same disk; a new one beside `local_path` by default.
 
     Raises:
         AirbyteTracedException: It does not fit on the disk; found out before the first byte if its size is known.
         FileAccessError: It changed since it was listed, or while it was copied.
         Exception: What the access raises.
     """
-    part_path = _part_path(local_path)
+    local_path = os.path.abspath(local_path)
+    part_path = part_path or new_part_path(os.path.dirname(local_path))
     try:
         if size is not None:
             _check_space(os.path.dirname(part_path), uri, size)
@@ -86,7 +89,7 @@ class _Copy:
         self._written = 0
         self._lock = Lock()
         self._began = self._told = time.monotonic()
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        self._file = opened_part(path)
 
     def __enter__(self) -> _Copy:
         return self
@@ -197,13 +200,6 @@ class _Copy:
     def _changed(self, how: str) -> FileAccessError:
         reason = f"it was changed while it was to be copied: {how}; the next sync will copy it as it is then"
         return FileAccessError(self._access.title, self._uri, Failure(Trouble.CHANGED, reason))
-
-
-def _part_path(local_path: str) -> str:
-    directory, name = os.path.split(os.path.abspath(local_path))
-    if len(os.fsencode(name)) + len(_SUFFIX) > LONGEST_NAME:
-        name = uuid4().hex
-    return os.path.join(directory, name + _SUFFIX)
 
 
 def _check_space(directory: str, uri: str, needed: int) -> None:
