@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -188,7 +188,7 @@ class AbstractSource(Source, ABC):
         state: list[AirbyteStateMessage] | None,
         encode: Encode[T],
         size: Callable[[T], int] | None = None,
-    ) -> Iterator[AirbyteMessage | T]:
+    ) -> Generator[AirbyteMessage | T, None, None]:
         """Every message of a sync, with what `encode` makes of each batch of records in their place.
 
         Args:

@@ -6,7 +6,8 @@ import logging
 import time
 from abc import ABC
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -410,7 +411,7 @@ class FileBasedSource(AbstractSource, ABC):
         state: list[AirbyteStateMessage] | None,
         encode: Encode[T],
         size: Callable[[T], int] | None = None,
-    ) -> Iterator[AirbyteMessage | T]:
+    ) -> Generator[AirbyteMessage | T, None, None]:
         """As `AbstractSource.read_items`; ends with the number of streams of each file type, if nothing failed."""
         from airbyte_cdk.utils.analytics_message import create_analytics_message
 
@@ -419,9 +420,10 @@ class FileBasedSource(AbstractSource, ABC):
             self.stream_schemas = {c.stream.name: c.stream.json_schema for c in catalog.streams}
         copies = self.stream_reader.copies = Copies()
         try:
-            for item in super().read_items(logger, config, catalog, state, encode, size):
-                copies.sent(item)  # before it is: a copy must stay as soon as anybody may have heard of it
-                yield item
+            with closing(super().read_items(logger, config, catalog, state, encode, size)) as items:
+                for item in items:
+                    copies.sent(item)  # before it is: a copy must stay as soon as anybody may have heard of it
+                    yield item
         except ConfigValidationError as error:
             raise config_error(str(error), error) from error
         finally:
