@@ -420,7 +420,8 @@ class FileBasedSource(AbstractSource, ABC):
             self.stream_schemas = {c.stream.name: c.stream.json_schema for c in catalog.streams}
         copies = self.stream_reader.copies = Copies()
         try:
-            with closing(super().read_items(logger, config, catalog, state, encode, size)) as items:
+            items = super().read_items(logger, config, catalog, state, encode, size)
+            with closing(items):
                 for item in items:
                     copies.sent(item)  # before it is: a copy must stay as soon as anybody may have heard of it
                     yield item

@@ -187,7 +187,7 @@ def connect(options: HttpOptions) -> tuple[AccessFileSystem, str]:
     words = [value.rpartition(" ")[2] for value in private.values()]  # without Basic or Bearer
     for secret in [*private.values(), *words, *query_secrets(options.urls or ())]:
         add_to_secrets(secret)
-    client = HttpClient(private)
+    client = HttpClient(private, options.base_url)
     files = IndexedFolder(options.base_url, client) if options.base_url else UrlList(options.urls or ())
     return AccessFileSystem(HttpAccess(files, client)), ""
 

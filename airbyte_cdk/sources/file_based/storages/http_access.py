@@ -81,9 +81,10 @@ class HttpAccess(StorageAccess):
     ) -> Iterator[Listed]:
         """The wanted files; `Listed.modified` is the time of the listing where the server tells none.
 
-        A file that an index page lists, but that is not there, is left out with a warning; so are, with one message,
-        members of a range of URLs. A URL without a range that is not there raises. A file of an index page that the
-        server forbids is given without size and version, so that reading it tells.
+        A file or folder that an index page lists, but that is not there, is left out with a warning; if nothing that is
+        wanted is there, this raises. Members of a range of URLs that are not there are left out with one message; a URL
+        without a range raises. A file of an index page that the server forbids is given without size and version, so
+        that reading it tells.
         """
 
         def retried(request: Callable[[], T], over: Event = over, /) -> T:
@@ -94,9 +95,44 @@ class HttpAccess(StorageAccess):
             if isinstance(self._source, UrlList):
                 yield from self._named(self._source, prefix, wanted, pool, now, retried)
             else:
-                uris = self._source.uris(prefix, recursive, enter, pool, retried, self.watch)
-                found = in_parallel(lambda uri: self._indexed(uri, now, retried), filter(wanted, uris), pool)
-                yield from (listed for listed in found if listed is not None)
+                missing: list[str] = []
+                uris = self._source.uris(prefix, recursive, enter, pool, retried, self.watch, missing)
+                yield from self._indexed(filter(wanted, uris), missing, pool, now, retried)
+
+    def _indexed(
+        self,
+        uris: Iterator[str],
+        missing: list[str],
+        pool: ThreadPoolExecutor,
+        now: datetime,
+        retried: Retried,
+    ) -> Iterator[Listed]:
+        def one(uri: str) -> Listed | None:
+            try:
+                return settled(lambda: self._listed(uri, self._url(uri), now), retried)
+            except HttpError as error:
+                if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                    return Listed(uri, None, now)
+                if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+                    LOGGER.warning(f"{self.title}: {uri} is listed by an index page, but is not there: {error}")
+                    missing.append(uri)
+                    return None
+                if error.failure.trouble is Trouble.MISSING:
+                    reason = f"{error}: its index page lists it without a slash at its end; globs can leave it out"
+                    raise HttpError(Failure(Trouble.CONFIG, reason)) from None
+                raise
+
+        found = 0
+        for listed in in_parallel(one, uris, pool):
+            if listed is not None:
+                found += 1
+                yield listed
+        if missing and not found:
+            more = f" and {len(missing) - 1:,} more" if missing[1:] else ""
+            reason = (
+                f"its index pages list {min(missing)!r}{more}, but nothing of that is there: check base_url and globs"
+            )
+            raise HttpError(Failure(Trouble.CONFIG, reason))
 
     def _named(
         self,
@@ -134,20 +170,6 @@ class HttpAccess(StorageAccess):
                 yield listed
         for pattern, number in missing.items():
             LOGGER.info(f"{self.title}: {number:,} of {asked[pattern]:,} files of {pattern} do not exist")
-
-    def _indexed(self, uri: str, now: datetime, retried: Retried) -> Listed | None:
-        try:
-            return settled(lambda: self._listed(uri, self._url(uri), now), retried)
-        except HttpError as error:
-            if error.status == HTTPStatus.FORBIDDEN:
-                return Listed(uri, None, now)
-            if error.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-                LOGGER.warning(f"{self.title}: {uri} is listed by an index page, but is not there: {error}")
-                return None
-            if error.failure.trouble is Trouble.MISSING:
-                reason = f"{error}: its index page lists it without a slash at its end; globs can leave it out"
-                raise HttpError(Failure(Trouble.CONFIG, reason)) from None
-            raise
 
     def _listed(self, uri: str, url: str, now: datetime) -> Listed:
         found = self._client.details(url)

@@ -28,7 +28,8 @@ from airbyte_cdk.sources.file_based.storages.rest import tuned
 
 _PUBLIC_HEADERS = ("user-agent", "accept", "accept-language")
 """Even where a user sets them, they are meant for every host."""
-_REFUSES_HEAD = (400, 403, 405, 501)
+_REFUSES_HEAD = (400, 403, 404, 405, 410, 501)
+"""What servers answer to HEAD though they have the file; those that fail now and then (5xx) are asked by HEAD again."""
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "zstd")
 """Of `Content-Encoding <https://www.rfc-editor.org/rfc/rfc9110#section-8.4>`_: none, or those that the first bytes of
 the content tell, which are undone where compressed files are."""
@@ -49,18 +50,22 @@ class Details(NamedTuple):
 
 
 class _Session(requests.Session):
-    """Keeps its private headers to the host, port and scheme for which they are meant."""
+    """Keeps its private headers to the host, port and scheme for which they are meant.
+
+    Attributes:
+        private: The names of these headers.
+    """
 
     def __init__(self, private: Mapping[str, str]) -> None:
         super().__init__()
-        self._private = [name for name in private if name.lower() not in _PUBLIC_HEADERS]
+        self.private = [name for name in private if name.lower() not in _PUBLIC_HEADERS]
         self.headers.update({"User-Agent": "airbyte-cdk", **private})
         tuned(self)
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Called for each redirect."""
         if self.should_strip_auth(str(response.request.url), str(prepared_request.url)):
-            for name in self._private:
+            for name in self.private:
                 prepared_request.headers.pop(name, None)
 
 
@@ -68,11 +73,13 @@ class HttpClient:
     """Asks web servers, each time once. May be used by several threads.
 
     Args:
-        private: Headers of each request that no other host may get.
+        private: Headers of each request that no host may get by a redirect.
+        home: A URL: only its host, port and scheme get the private headers. None: those of every URL that is asked for.
     """
 
-    def __init__(self, private: Mapping[str, str]) -> None:
+    def __init__(self, private: Mapping[str, str], home: str | None = None) -> None:
         self._session = _Session(private)
+        self._home = home
         self._get_for_head: set[str] = set()
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> requests.Response:
@@ -80,7 +87,7 @@ class HttpClient:
         return self._send("GET", url, {"Accept-Encoding": "identity", **(headers or {})})
 
     def details(self, url: str) -> Details:
-        """What a server tells about a file without sending it: HEAD, or GET of its first byte where that is refused.
+        """What a server tells about a file without sending it: HEAD, or GET of its first byte where HEAD gives nothing.
 
         Raises:
             HttpError: There is no such file, or the server does not tell.
@@ -88,16 +95,24 @@ class HttpClient:
         host = urlsplit(url).netloc
         if host in self._get_for_head:
             return self._first_byte(url)
-        with self._send("HEAD", url, {"Accept-Encoding": "identity"}) as response:
-            pass
+        try:
+            with self._send("HEAD", url, {"Accept-Encoding": "identity"}) as response:
+                pass
+        except HttpError as error:
+            if error.unanswered:
+                return self._first_byte(url)
+            raise
         # An answer to HEAD has no body, and some servers say that its length is 0.
         if response.ok and response.headers.get("Content-Length") != "0":
             refuse_folder(response, url)
             return details(response)
-        if not response.ok and response.status_code not in _REFUSES_HEAD:
-            raise refused(response, url)
-        found = self._first_byte(url)
+        status = response.status_code
         if not response.ok:
+            refusal = refused(response, url)
+            if refusal.failure.retry_after is not None or not (status in _REFUSES_HEAD or status >= 500):
+                raise refusal
+        found = self._first_byte(url)
+        if status in _REFUSES_HEAD:
             self._get_for_head.add(host)
         return found
 
@@ -113,12 +128,14 @@ class HttpClient:
                 read(response, 1, url)  # a connection that was read to the end is used again
             return found
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str]) -> requests.Response:
+    def _send(self, method: str, url: str, headers: Mapping[str, str | None]) -> requests.Response:
+        if self._home is not None and self._session.should_strip_auth(self._home, url):
+            headers = {**dict.fromkeys(self._session.private), **headers}
         with explained(url):
             return self._session.request(
                 method,
                 url,
-                headers=headers,
+                headers=headers,  # type: ignore[arg-type]  # None keeps one of the session's back
                 stream=method != "HEAD",
                 allow_redirects=True,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),

@@ -25,6 +25,8 @@ from airbyte_cdk.sources.file_based.storages.rest_failures import BROKEN
 
 T = TypeVar("T")
 
+_UNANSWERED = (urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError)
+
 
 class HttpError(OSError):
     """A request that did not give what was asked for; its text holds no query, no header and no content.
@@ -32,12 +34,14 @@ class HttpError(OSError):
     Attributes:
         failure: What it means.
         status: Of the answer, or None if there was none.
+        unanswered: The connection stood, but no whole answer came.
     """
 
-    def __init__(self, failure: Failure, status: int | None = None) -> None:
+    def __init__(self, failure: Failure, status: int | None = None, *, unanswered: bool = False) -> None:
         super().__init__(failure.reason)
         self.failure = failure
         self.status = status
+        self.unanswered = unanswered
 
 
 @contextmanager
@@ -48,7 +52,8 @@ def explained(url: str) -> Iterator[None]:
     except HttpError:
         raise
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError) as error:
-        raise HttpError(_no_answer(error, url)) from None
+        unanswered = any(isinstance(cause, _UNANSWERED) for cause in causes(error))
+        raise HttpError(_no_answer(error, url), unanswered=unanswered) from None
 
 
 def refused(response: requests.Response, url: str) -> HttpError:

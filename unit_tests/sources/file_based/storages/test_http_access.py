@@ -212,7 +212,7 @@ def test_a_listing_survives_faults(nginx: Nginx) -> None:
         assert len(proxy.log) == 106 + proxy.faults
         # without that, one request that fails is no shorter listing
         proxy.clear()
-        proxy.rule(lambda request: request.path.endswith("/3/7.csv"), status(503))
+        proxy.rule(lambda request: request.path.endswith("/3/7.csv"), status(503), forever=True)
         assert failure(access(**nginx.provider("flaky", endpoint=proxy.url))).trouble is Trouble.TEMPORARY
 
 
@@ -361,6 +361,41 @@ def test_servers_that_refuse_head(code: int) -> None:
         server.asked.clear()
         files.info(found[0].uri)
         assert server.methods("/1.csv") == ["GET"]  # what refuses HEAD once is not asked for it again
+
+
+@pytest.mark.parametrize("code", [404, 410, 500, 502])
+def test_a_file_is_there_if_get_finds_it(code: int) -> None:
+    page = Answer(200, b"<title>Index of /</title><a href='a.csv'>a</a>", {"Content-Type": "text/html"})
+    part = Answer(206, b"0", {"Content-Range": "bytes 0-0/100", "ETag": '"1"'})
+
+    def answer(asked: Asked) -> Answer:
+        return Answer(code) if asked.method == "HEAD" else page if asked.path == "/" else part
+
+    with WebServer(answer) as server:
+        for files in (access(base_url=server.url), access(f"{server.url}/a.csv"), access(f"{server.url}/{{1..2}}")):
+            assert {(listed.size, listed.version) for listed in files.files("")} == {(100, '"1"')}
+        assert server.methods("/a.csv") == ["HEAD", "GET"] * 2
+        files = access(f"{server.url}/{{1..9}}.csv")
+        server.asked.clear()
+        assert len([files.info(f"{server.url}/{number}.csv") for number in range(1, 10)]) == 9
+        # a server that fails is asked by HEAD again, one that knows no HEAD is not
+        assert len(server.asked) == (18 if code >= 500 else 10)
+
+
+def test_a_file_is_there_if_get_finds_it_where_head_is_cut_off(nginx: Nginx) -> None:
+    nginx.put("headless", "a.csv", BODY)
+    with FaultProxy(nginx.port) as proxy:
+        proxy.rule(lambda request: request.method == "HEAD", reset(), forever=True)
+        (found,) = access(base_url=nginx.provider("headless", endpoint=proxy.url)["base_url"]).files("")
+        assert (found.uri, found.size) == ("a.csv", 100)
+
+
+def test_head_that_is_refused_for_a_time_is_not_asked_around() -> None:
+    for code in (403, 503):
+        with answering(Answer(200, BODY), Answer(code, headers={"Retry-After": "3"})) as server:
+            told = failure(access(f"{server.url}/a.csv"))
+            assert (told.trouble, told.retry_after) == (Trouble.TEMPORARY, 3)
+            assert server.methods("/a.csv") == ["HEAD"]
 
 
 def test_details_where_ranges_are_ignored_and_of_empty_files() -> None:

@@ -5,10 +5,13 @@ The pages of Apache and Caddy were made by them (and shortened); that of IIS is 
 
 from __future__ import annotations
 
+import gzip
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,8 +78,8 @@ IIS = """<html><head><title>example.com - /data/</title></head><body><H1>example
 EMPTY = "<html><head><title>Index of /data/sub/</title></head><body><h1>Index of /data/sub/</h1></body></html>"
 
 
-def access(base_url: str) -> StorageAccess:
-    filesystem, root = connect(HttpOptions(base_url=base_url))
+def access(base_url: str, **options: Any) -> StorageAccess:
+    filesystem, root = connect(HttpOptions(base_url=base_url, **options))
     found: StorageAccess = filesystem.storage_access(root)
     return found
 
@@ -207,7 +210,6 @@ def test_two_names_that_are_one_once_decoded_are_no_silent_loss() -> None:
         "",
         Answer(body=b"a,b\n1,2\n", headers={"Content-Type": "text/csv"}),
         Answer(body=b"[]", headers={"Content-Type": "application/json"}),
-        Answer(404),
         Answer(403),
         Answer(401),
         Answer(301, headers={"Location": "/login"}),
@@ -272,7 +274,7 @@ def test_links_that_lead_back_end() -> None:
     back = Answer(302, headers={"Location": "/"})
     with (
         serving({"/": index("a/"), "/a/": back}) as server,
-        pytest.raises(HttpError, match="/a/ is not an index page, or redirects"),
+        pytest.raises(HttpError, match="/a/ is not an index page, or redirects to another one: globs can leave"),
     ):
         list(access(server.url).files(""))
 
@@ -286,6 +288,150 @@ def test_the_base_may_be_redirected() -> None:
         with serving(moved) as old:
             files = access(f"{old.url}/old")
             assert [(listed.uri, listed.size) for listed in files.files("")] == [("a.csv", 10), ("sub/b.csv", 14)]
+
+
+def test_the_files_of_a_base_that_is_redirected_are_where_its_links_lead() -> None:
+    moved = Answer(302, headers={"Location": "/releases/v2/"})
+    pages: dict[str, str | bytes | Answer] = {
+        "/latest/": moved,
+        "/latest/a.csv": Answer(404),
+        "/releases/v2/": index("a.csv", "/releases/v2/b.csv", "sub/", "caf%E9/"),
+        "/releases/v2/sub/": index("c.csv"),
+        "/releases/v2/caf%E9/": index("d%E9.csv"),
+    }
+    with serving(pages) as server:
+        files = access(f"{server.url}/latest/")
+        found = {listed.uri: listed.size for listed in files.files("")}
+        assert sorted(found) == ["a.csv", "b.csv", "caf%E9/d%E9.csv", "sub/c.csv"]
+        assert uris_of(files.files("sub/c")) == ["sub/c.csv"]
+        for uri in found:
+            content = files.open(uri)
+            assert content.read(1000).decode() == f"/releases/v2/{uri}"
+            content.close()
+        # and where they lead the next time
+        pages["/latest/"] = index("e.csv")
+        assert uris_of(files.files("")) == ["e.csv"]
+        assert server.asked[-1].path == "/latest/e.csv"
+
+
+def test_the_files_of_a_folder_that_is_redirected_are_where_its_links_lead() -> None:
+    pages: dict[str, str | bytes | Answer] = {
+        "/": index("caf%E9/", "sub/"),
+        "/sub/": Answer(301, headers={"Location": "/mirror/sub/"}),
+        "/mirror/sub/": index("a.csv", "deep/"),
+        "/mirror/sub/deep/": index("b.csv"),
+        "/caf%E9/": Answer(301, headers={"Location": "/mirror/caf%E9/"}),
+        "/mirror/caf%E9/": index("c%E9.csv"),
+    }
+    with serving(pages) as server:
+        files = access(server.url)
+        for uri in ("caf%E9/c%E9.csv", "sub/a.csv", "sub/deep/b.csv"):
+            assert uri in uris_of(files.files(""))
+            content = files.open(uri)
+            assert content.read(1000).decode() == f"/mirror/{uri}"
+            content.close()
+
+
+def test_private_headers_do_not_go_where_the_base_is_redirected_to() -> None:
+    with serving({"/new/": index("a.csv", "sub/"), "/new/sub/": index("b.csv")}) as new:
+        with serving({"/": Answer(307, headers={"Location": f"{new.url}/new/"})}) as old:
+            files = access(f"{old.url}/", headers={"X-Api-Key": "topsecret-value", "User-Agent": "mine"})
+            assert uris_of(files.files("")) == ["a.csv", "sub/b.csv"]
+            files.open("a.csv").close()
+            assert {asked.headers.get("x-api-key") for asked in old.asked} == {"topsecret-value"}
+        assert len(new.asked) == 5
+        for asked in new.asked:
+            assert "topsecret-value" not in str(asked.headers)
+            assert asked.headers["user-agent"] == "mine"
+
+
+def test_pages_whose_files_are_all_missing_are_no_empty_listing() -> None:
+    gone = Answer(404)
+    with serving({"/": index("a.csv", "b.csv", "c.txt"), "/a.csv": gone, "/b.csv": gone}) as server:
+        files = access(server.url)
+        with pytest.raises(HttpError, match=r"list 'a\.csv' and 1 more, but nothing of that is there") as raised:
+            list(files.files("", wanted=lambda uri: uri.endswith(".csv")))
+        assert raised.value.failure.trouble is Trouble.CONFIG
+        assert uris_of(files.files("")) == ["c.txt"]
+    with serving({"/": index("sub/")}) as server, pytest.raises(HttpError, match="list 'sub', but nothing of that"):
+        list(access(server.url).files(""))
+
+
+@pytest.mark.parametrize("code", [404, 410])
+def test_a_folder_that_is_not_there_is_left_out_as_a_file_is(code: int, caplog: pytest.LogCaptureFixture) -> None:
+    with serving({"/": index("a.csv", "gone/"), "/gone/": Answer(code)}) as server:
+        files = access(server.url)
+        with caplog.at_level(logging.WARNING, "airbyte"):
+            assert uris_of(files.files("")) == ["a.csv"]
+        assert (
+            f"the folder gone is listed by an index page, but is not there: the server answered {code}" in caplog.text
+        )
+        assert uris_of(files.files("gone/")) == []
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_file_that_may_not_be_read_is_listed(code: int) -> None:
+    with serving({"/": index("a.csv", "b.csv"), "/b.csv": Answer(code)}) as server:
+        files = access(server.url)
+        assert uris_of(files.files("")) == ["a.csv", "b.csv"]
+        with pytest.raises(HttpError, match=f"answered {code}") as raised:
+            files.open("b.csv")
+        assert raised.value.failure.trouble is Trouble.CONFIG
+
+
+def test_packed_pages() -> None:
+    page = index(*(f"{number:04d}.csv" for number in range(1000))).encode()
+    packed = {"Content-Type": "text/html", "Content-Encoding": "gzip"}
+    with serving({"/": Answer(body=gzip.compress(page), headers=packed)}) as server:
+        assert len(list(access(server.url).files(""))) == 1000
+        assert server.asked[0].headers["accept-encoding"] == "gzip"
+    other = {**packed, "Content-Encoding": "br"}
+    with serving({"/": Answer(body=page, headers=other)}) as server, pytest.raises(HttpError, match="encoding br"):
+        list(access(server.url).files(""))
+    for broken in (gzip.compress(page)[:-500], gzip.compress(page)[:-8], page, b""):
+        with serving({"/": Answer(body=broken, headers=packed)}) as server:
+            with pytest.raises(HttpError, match=r"the index page .* broke off") as raised:
+                list(access(server.url).files(""))
+            assert raised.value.failure.trouble is Trouble.TEMPORARY
+
+
+@pytest.mark.parametrize(
+    ("base", "href"),
+    [
+        ("/data/", "sub/a.csv"),
+        ("/data/", "./sub/a.csv"),
+        ("/data/x.html", "sub/a.csv"),
+        ("..", "sub/a.csv"),
+        ("/", "data/sub/a.csv"),
+        ("/", "/data/sub/a.csv"),
+        ("//HOST/data/sub/", "a.csv"),
+        ("", "a.csv"),
+    ],
+)
+def test_links_from_another_folder(base: str, href: str) -> None:
+    pages: dict[str, str | bytes | Answer] = {}
+    with serving(pages) as server:
+        base = base.replace("HOST", server.url.removeprefix("http://"))
+        pages["/data/sub/"] = f"<base href='{base}'>" + index(href, "b.csv", title="Index of /data/sub")
+        files = access(f"{server.url}/data/sub/")
+        assert uris_of(files.files("")) == sorted(["a.csv", *(["b.csv"] if base.endswith("sub/") or not base else [])])
+        assert server.methods("/data/sub/a.csv") == ["HEAD"]
+
+
+@pytest.mark.parametrize("base", ["/other/", "http://other.example/data/", "/data/sub/"])
+def test_links_from_a_folder_that_does_not_hold_the_page(base: str) -> None:
+    with serving({"/data/": f"<base href='{base}'>" + index("a.csv")}) as server:
+        with pytest.raises(HttpError, match="says by its <base>") as raised:
+            list(access(f"{server.url}/data/").files(""))
+        assert raised.value.failure.trouble is Trouble.CONFIG
+
+
+def test_links_with_a_query_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    links = ["a.csv", "a.csv?download=1", "b.csv?download=1", "sub/?page=2", "?C=N;O=D", "./?sort=size", "/x?y=1"]
+    with serving({"/": index(*links)}) as server, caplog.at_level(logging.WARNING, "airbyte"):
+        assert uris_of(access(f"{server.url}/").files("")) == ["a.csv"]
+    assert "3 links of its index pages have a query and are left out" in caplog.text
+    assert len(caplog.records) == 1
 
 
 def test_charsets() -> None:
