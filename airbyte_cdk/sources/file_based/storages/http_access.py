@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,8 @@ RANGE_THREADS = 4
 """Requests for parts of one file at once."""
 READ_BYTES = 256 * 1024
 """Most of one read: what a broken connection can take along with it."""
+
+_LEADING_DOTS = re.compile(r"/\.+(?=[^/.])")
 
 
 class HttpAccess(StorageAccess):
@@ -145,6 +148,7 @@ class HttpAccess(StorageAccess):
     ) -> Iterator[Listed]:
         asked: Counter[str] = Counter()
         missing: Counter[str] = Counter()
+        hidden: set[str] = set()
 
         def one(member: Member) -> tuple[Member, Listed | None]:
             try:
@@ -156,9 +160,19 @@ class HttpAccess(StorageAccess):
                     raise HttpError(Failure(Trouble.CONFIG, f"{error}: correct urls"), error.status) from None
                 return member, None
 
+        def asked_for(uri: str) -> bool:
+            if not uri.startswith(prefix):
+                return False
+            if wanted(uri):
+                return True
+            without_dots = _LEADING_DOTS.sub("/", uri)
+            if without_dots != uri and wanted(without_dots):
+                hidden.add(uri)
+            return False
+
         def members() -> Iterator[Member]:
             try:
-                yield from source.members(lambda uri: uri.startswith(prefix) and wanted(uri))
+                yield from source.members(asked_for)
             except ValueError as error:
                 raise HttpError(Failure(Trouble.CONFIG, str(error))) from None
 
@@ -170,6 +184,11 @@ class HttpAccess(StorageAccess):
                 yield listed
         for pattern, number in missing.items():
             LOGGER.info(f"{self.title}: {number:,} of {asked[pattern]:,} files of {pattern} do not exist")
+        if hidden:
+            LOGGER.warning(
+                f"{self.title}: {len(hidden):,} files are left out, as wildcards of globs do not stand for names that "
+                f"begin with a dot. Write these names into the globs to read them, such as {min(hidden)!r}."
+            )
 
     def _listed(self, uri: str, url: str, now: datetime) -> Listed:
         found = self._client.details(url)

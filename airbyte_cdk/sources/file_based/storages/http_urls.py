@@ -247,6 +247,9 @@ def _range(text: str, url: str) -> Numbers | Dates:
             raise ValueError(f"{where} names a day that does not exist") from error
         if end and end[0] < start:
             raise ValueError(f"{where} is empty: its end is before its start")
+        # by a day more than that, as it is tomorrow already where the user may be
+        if not end and start > datetime.now(UTC).date() + timedelta(1):
+            raise ValueError(f"{where} is empty: it begins in the future")
         form = dates[3] or DATE_FORMAT
         codes = re.findall(r"%(.?)", form)
         if not codes or not _DATE_CODES.issuperset(codes):

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy
 from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, StorageAccess, Trouble, read_exactly
+from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader
 from airbyte_cdk.sources.file_based.storages import http_errors
 from airbyte_cdk.sources.file_based.storages.http import HttpOptions, connect
 from servers.fault_proxy import FaultProxy, close_body, reset, reset_body, stall, status
@@ -159,6 +160,21 @@ def test_members_of_a_range_may_be_missing(nginx: Nginx, caplog: pytest.LogCaptu
     assert message.endswith(f"3 of 5 files of {base}{{2026-01-01..2026-01-05}}.csv do not exist")
     assert [listed.uri for listed in files.files(f"{base}2026-01-04")] == [f"{base}2026-01-04.csv"]
     assert contents(files, found[0]) == BODY
+
+
+def test_named_files_that_globs_leave_out_for_a_dot_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    with answering(Answer(200, BODY)) as server:
+        names = ["a.csv", ".b.csv", ".well/c.csv", ".well/d.txt"]
+        reader = FsspecStreamReader(*connect(HttpOptions(urls=[f"{server.url}/{name}" for name in names])))
+        with caplog.at_level(logging.WARNING, "airbyte"):
+            found = [file.uri for file in reader.get_matching_files(["**/*.csv"], None, logging.getLogger("airbyte"))]
+        assert found == [f"{server.url}/a.csv"]
+        assert "2 files are left out, as wildcards of globs do not stand for names that begin with a dot" in caplog.text
+        assert f"such as '{server.url}/.b.csv'" in caplog.text
+        caplog.clear()
+        globs = ["**/*.csv", "**/.*", "**/.*/*"]
+        assert len(list(reader.get_matching_files(globs, None, logging.getLogger("airbyte")))) == 4
+        assert caplog.text == ""
 
 
 def test_only_wanted_files_are_asked_for(nginx: Nginx) -> None:

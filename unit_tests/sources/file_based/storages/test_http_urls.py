@@ -53,7 +53,10 @@ def test_an_open_end_is_the_current_day_in_utc() -> None:
     later = datetime.now(UTC).date()  # midnight may have passed
     assert found[:3] == [f"https://h/{start + timedelta(days):%Y%m%d}.csv" for days in range(3)]
     assert len(found) == (later - start).days + 1 or later != today
-    assert urls(f"https://h/{{{today + timedelta(400)}..today}}.csv") == []
+    # in the east it is tomorrow already
+    assert len(urls(f"https://h/{{{today + timedelta(1)}..today}}.csv")) == (later - today).days
+    with pytest.raises(ValueError, match=r"\.\.today:%Y%m%d\} is empty: it begins in the future"):
+        UrlList([f"https://h/{{{today + timedelta(3)}..today:%Y%m%d}}.csv"])
 
 
 @pytest.mark.parametrize(
