@@ -99,7 +99,7 @@ class SftpOptions(BaseModel):
         description=(
             "The key by which the server is known: its public key (`ssh-keyscan HOST` prints it) or the SHA256 "
             "fingerprint of it. Several keys go on a line each. If empty, any server is trusted, and the log shows the "
-            "fingerprint."
+            "fingerprint. Host certificates (@cert-authority) are not supported."
         ),
         examples=[
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
@@ -114,6 +114,8 @@ class SftpOptions(BaseModel):
     @validator("host")
     def _host_is_only_a_name(cls, host: str) -> str:
         host = host.strip()
+        if host.startswith("[") and host.endswith("]"):
+            host = host[1:-1]  # an address of IPv6 as URLs have it
         if not is_host(host):
             raise ValueError("write only the server's name or address, without sftp://, user or folder")
         return host

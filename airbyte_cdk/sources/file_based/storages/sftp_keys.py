@@ -35,6 +35,13 @@ ALGORITHMS = {
 _ARMOR = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
 
 
+# https://man.openbsd.org/sshd.8#SSH_KNOWN_HOSTS_FILE_FORMAT
+_MARKERS = {
+    "@revoked": "a key that is revoked cannot tell which server is trusted; only the keys that are named are trusted",
+    "@cert-authority": "host certificates are not supported; give the key of the server itself",
+}
+
+
 def private_key(text: str, passphrase: str | None) -> paramiko.PKey:
     """The private key (RSA, ECDSA or Ed25519) of an OpenSSH or PEM text.
 
@@ -103,14 +110,19 @@ class KnownKey(NamedTuple):
 def known_keys(text: str) -> list[KnownKey]:
     """The host keys that an option names, one a line: ``ssh-ed25519 AAAA...``, a line of known_hosts, ``SHA256:...``.
 
+    None for an empty text only, as that means that any server is trusted.
+
     Raises:
-        ValueError: A line is none of these.
+        ValueError: A line is none of these, or there is none.
     """
-    found = []
+    found: list[KnownKey] = []
     for line in text.strip().splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
+        if words[0].startswith("@"):
+            why = _MARKERS.get(words[0], "this mark is not known")
+            raise ValueError(f"{why}. Leave out the line marked {words[0]}")
         known = _known(words)
         if known is None:
             raise ValueError(
@@ -118,6 +130,8 @@ def known_keys(text: str) -> list[KnownKey]:
                 "`ssh-keyscan HOST`) or its fingerprint (`SHA256:...`, from `ssh-keygen -l`)"
             )
         found.append(known)
+    if text.strip() and not found:
+        raise ValueError("it holds comments but no key. Write the server's key into it, or leave it empty")
     return found
 
 

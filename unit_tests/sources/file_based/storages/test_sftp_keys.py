@@ -99,3 +99,24 @@ def test_host_keys_and_fingerprints(tmp_path: Path, kind: str) -> None:
 
 def test_no_host_keys() -> None:
     assert known_keys(" \n") == []
+
+
+@pytest.mark.parametrize("text", ["# files.example.com:22 SSH-2.0-OpenSSH_9.2", "\n# one\n\n  # two\n"])
+def test_comments_alone_do_not_mean_that_any_server_is_trusted(text: str) -> None:
+    with pytest.raises(ValueError, match="it holds comments but no key"):
+        known_keys(text)
+
+
+@pytest.mark.parametrize(
+    ("marker", "why"),
+    [
+        ("@revoked", "only the keys that are named"),
+        ("@cert-authority", "certificates are not supported"),
+        ("@other", "is not known"),
+    ],
+)
+def test_marked_lines_are_no_trusted_keys(tmp_path: Path, marker: str, why: str) -> None:
+    key = made(tmp_path, "ed25519").with_suffix(".pub").read_text()
+    for text in (f"{marker} * {key}", f"{key}\n{marker} files.example.com {key}"):
+        with pytest.raises(ValueError, match=f"{why}.*Leave out the line marked {marker}"):
+            known_keys(text)

@@ -42,6 +42,10 @@ def test_a_host_is_only_a_name(host: str) -> None:
         options(host=host)
 
 
+def test_brackets_of_an_address_are_taken_off() -> None:
+    assert options(host="[::1]").host == "::1"
+
+
 @pytest.mark.parametrize("port", [0, 65536])
 def test_ports(port: int) -> None:
     with pytest.raises(ValidationError, match="port"):
@@ -60,6 +64,8 @@ def test_connecting_asks_no_server() -> None:
         ({"host_key": "files.example.com"}, "host_key", "ssh-keyscan"),
         ({"host_key": "ssh-ed25519 notbase64!"}, "host_key", "ssh-keyscan"),
         ({"host_key": "SHA256:short"}, "host_key", "ssh-keyscan"),
+        ({"host_key": "# files.example.com:22 SSH-2.0"}, "host_key", "no key"),
+        ({"host_key": "@revoked * ssh-ed25519 AAAA"}, "host_key", "revoked"),
         ({"credentials": {"auth_type": "private_key", "private_key": "hello"}}, "private_key", "BEGIN"),
         (
             {"credentials": {"auth_type": "private_key", "private_key": "ssh-rsa AAAAB3 x"}},
