@@ -21,6 +21,8 @@ from operator import add
 from os.path import commonprefix
 from typing import Any
 
+from airbyte_cdk.sources.file_based.access.names import printable
+
 OLDER_HISTORY_KEY = "older_history"
 """Key of the state that holds all files beyond those of ``history``. It is there as soon as ``history`` is full."""
 
@@ -225,16 +227,18 @@ class FileHistory:
     def load(self, history: Mapping[str, str], older: Mapping[str, Any] | None) -> None:
         """Take all files of a state into this empty history: its ``history``, and what `pack` wrote, if any.
 
+        Uris in which earlier releases left half surrogates are taken as `names.printable` writes them.
+
         Raises:
             ValueError: A time cannot be read, or `older` is damaged.
         """
         with self.lock:
             if older is not None:
-                self._times = unpack(older)
+                self._times = {printable(uri): micros for uri, micros in unpack(older).items()}
                 self._packed = (self._older_changes, {key: older[key] for key in ("version", "files", "data")})
             for uri, text in history.items():
                 try:
-                    self.newest[uri] = self._format(self.parse(text))
+                    self.newest[printable(uri)] = self._format(self.parse(text))
                 except (ValueError, TypeError, AttributeError, OverflowError) as error:
                     raise ValueError(f"the time of {uri!r} in its history cannot be read") from error
 
@@ -247,18 +251,19 @@ class FileHistory:
 
     def time_of(self, uri: str) -> int | None:
         """When the file was changed last, as read (microseconds since 1970), or None if it has not been read."""
-        return self._times.get(uri)
+        micros = self._times.get(uri)
+        return self._times.get(printable(uri)) if micros is None else micros
 
     def add(self, uri: str, time: datetime, max_newest: int) -> None:
         """Remember a file that has been read; O(log n)."""
         with self.lock:
-            self.newest[uri] = self._format(to_micros(time))
+            self.newest[printable(uri)] = self._format(to_micros(time))
             self.shrink(max_newest)
 
     def add_older(self, uri: str, micros: int) -> None:
         """Remember a file that is not remembered yet, without showing it among the newest."""
         with self.lock:
-            self._times[uri] = micros
+            self._times[printable(uri)] = micros
             self._older_changes += 1
 
     def shrink(self, max_newest: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ from airbyte_cdk.sources.file_based.file_cursor import (
     FileBasedConcurrentCursor,
     FileBasedFinalStateCursor,
 )
-from airbyte_cdk.sources.file_based.file_history import OLDER_HISTORY_KEY, pack
+from airbyte_cdk.sources.file_based.file_history import OLDER_HISTORY_KEY, pack, to_micros
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -852,3 +853,21 @@ def test_threads_may_share_a_cursor() -> None:
             assert again.state_entries() == len(state["history"]) + state.get(OLDER_HISTORY_KEY, {"files": 0})["files"]
     assert cursor.state_entries() == 2000
     assert chosen(cursor, files) == []
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_names_that_are_not_utf8_in_states_of_earlier_releases(older: bool) -> None:
+    uris = ["bad\udcff.csv", "worse\udcc3\udcff.csv"]
+    times = [to_micros(BASE), to_micros(BASE)]
+    state = (
+        {"history": {}, OLDER_HISTORY_KEY: pack(uris, times)} if older else {"history": dict.fromkeys(uris, text(BASE))}
+    )
+    cursor = cursor_of(5)
+    cursor.set_initial_state(state)
+    same = [RemoteFile(uri=uri, last_modified=BASE) for uri in (r"bad\xff.csv", r"worse\xc3\xff.csv", *uris)]
+    assert sync(cursor, same) == []
+    assert sorted(orjson.loads(orjson.dumps(cursor.get_state()))["history"]) == [r"bad\xff.csv", r"worse\xc3\xff.csv"]
+    # a reader of a connector may go on to name files so
+    cursor.add_file(RemoteFile(uri="new\udcff.csv", last_modified=BASE))
+    assert r"new\xff.csv" in orjson.loads(orjson.dumps(cursor.get_state()))["history"]
+    assert sync(cursor, [RemoteFile(uri="new\udcff.csv", last_modified=BASE)]) == []
