@@ -69,16 +69,20 @@ def folded(prefixes: Iterable[str]) -> set[str]:
     return set(kept)
 
 
-def folders(globs: Iterable[str]) -> Callable[[str], bool]:
+def folders(globs: Iterable[str]) -> Callable[[str], frozenset[tuple[int, int | str]]]:
     """A test for folders: whether a file in a folder, or anywhere below it, can match one of `globs`.
 
-    It says no only when that is certain. A folder is a path without the last ``/``; several ``/`` count as one.
+    The answer is false only when that is certain. Two answers are equal only if, in both folders, the same paths below
+    them make matches. A folder is a path without the last ``/``; several ``/`` count as one.
     """
     tests = [_component_tests(pattern) for pattern in globs if pattern]
 
-    def reached(folder: str) -> bool:
+    def reached(folder: str) -> frozenset[tuple[int, int | str]]:
         names = [name for name in folder.split("/") if name]
-        return any(test is None or _reaches(test, names) for test in tests)
+        left: set[tuple[int, int | str]] = set()
+        for number, test in enumerate(tests):
+            left.update((number, place) for place in ([folder] if test is None else _places(test, names)))
+        return frozenset(left)
 
     return reached
 
@@ -96,7 +100,7 @@ def depth(globs: Iterable[str]) -> int | None:
 
 def can_match_below(pattern: str, prefix: str) -> bool:
     """Whether a path that begins with `prefix` can match a glob. It says no only when that is certain."""
-    return meet(literal_start(pattern), prefix) and folders([pattern])(prefix.rpartition("/")[0])
+    return meet(literal_start(pattern), prefix) and bool(folders([pattern])(prefix.rpartition("/")[0]))
 
 
 def meet(one: str, other: str) -> bool:
@@ -126,13 +130,24 @@ def _component_tests(pattern: str) -> list[Callable[[str], bool] | None] | None:
     return [None if component == "**" else matcher([component]) for component in components]
 
 
-def _reaches(tests: list[Callable[[str], bool] | None], names: list[str]) -> bool:
-    for place, name in enumerate(names):
-        if place >= len(tests):
-            return False
-        test = tests[place]
-        if test is None:
-            return True
-        if place == len(tests) - 1 or not test(name):
-            return False
-    return len(names) < len(tests)
+def _places(tests: list[Callable[[str], bool] | None], names: list[str]) -> set[int]:
+    """The components of a glob from which on what follows after these names can match."""
+    places = _and_after_globstars({0}, tests)
+    for name in names:
+        reached = set()
+        for place in places:
+            test = tests[place]
+            if test is None and not name.startswith("."):
+                reached.add(place)
+            elif test is not None and test(name):
+                reached.add(place + 1)
+        places = _and_after_globstars(reached, tests)
+    return places
+
+
+def _and_after_globstars(places: set[int], tests: list[Callable[[str], bool] | None]) -> set[int]:
+    """These places and, as ``**`` may stand for nothing, those after each ``**``; without the end of the glob."""
+    for place, test in enumerate(tests):
+        if test is None and place in places:
+            places.add(place + 1)
+    return places - {len(tests)}

@@ -127,7 +127,8 @@ def test_no_prefix_covers_another(globs: list[str]) -> None:
     [
         (["a/*/c.csv"], ["a", "a/b"], ["b", "a/b/c", "a/b/c.csv", "a/.b"]),
         (["a/**/c.csv"], ["a", "a/b", "a/b/c/d"], ["b"]),
-        (["a/**"], ["a", "a/b"], ["b", "aa"]),
+        (["a/**"], ["a", "a/b"], ["b", "aa", "a/.b", "a/.b/c"]),
+        (["**/.b/**"], ["a", "a/.b", "a/.b/c"], ["a/.c"]),
         (["*.csv"], [""], ["a", "a.csv"]),
         (["year=[0-9]*/x", "b/c"], ["year=2024", "b"], ["year=x", "c"]),
         (["a//b/x"], ["a", "a/b", "a//b"], ["b"]),
@@ -174,3 +175,27 @@ def test_no_match_lies_outside_of_the_folders_and_the_depth(names: list[str], pa
         assert all(reached(folder) for folder in above)
         bound = depth([pattern_text])
         assert bound is None or len([name for name in names[:-1] if name]) <= bound
+
+
+WHOLE_NAMES = st.lists(st.sampled_from(["a", "b", "ab", ".a", "[a", "x*"]), min_size=1, max_size=3)
+
+
+@given(WHOLE_NAMES, WHOLE_NAMES, WHOLE_NAMES, st.lists(PATTERNS, min_size=1, max_size=2))
+@settings(deadline=None, max_examples=500)
+def test_folders_of_equal_answers_hold_the_same_matches(
+    one: list[str], other: list[str], below: list[str], patterns: list[list[str]]
+) -> None:
+    globs = ["/".join(pattern) for pattern in patterns]
+    reached = folders(globs)
+    if reached("/".join(one)) == reached("/".join(other)):
+        assert matches("/".join([*one, *below]), globs) == matches("/".join([*other, *below]), globs)
+
+
+def test_what_is_left_of_globs_is_told_apart() -> None:
+    reached = folders(["**/latest/*.csv"])
+    assert reached("a") == reached("b/c") == reached("latest/x")
+    assert reached("latest") == reached("x/latest") != reached("x")
+    reached = folders(["*/*.csv", "x*/*/*.csv"])
+    assert len({reached("a"), reached("b"), reached("x"), reached("xy")}) == 2
+    assert reached("xy/a") != reached("b")
+    assert not reached("a/b")

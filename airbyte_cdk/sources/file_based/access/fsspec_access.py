@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event, RLock
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from airbyte_cdk.sources.file_based.access.fsspec_failures import failure_of
+from airbyte_cdk.sources.file_based.access.links import LinkedFolders
+from airbyte_cdk.sources.file_based.access.names import can_be, name_of, uri_of
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
+    Enter,
     Failure,
     Listed,
     StorageAccess,
@@ -23,8 +29,24 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     naive_utc,
 )
 
-_Folder = tuple[str, "_Folder | None"]
-"""The path of a folder, and the folder in which it was met."""
+
+class _Folder(NamedTuple):
+    """A folder on its way through a listing.
+
+    Attributes:
+        path: Its path in the filesystem.
+        uri: Its uri.
+        real: That path with all links followed.
+        above: The folder in which it was met.
+        linked: Whether a link is on the way to it.
+    """
+
+    path: str
+    uri: str
+    real: str
+    above: _Folder | None = None
+    linked: bool = False
+
 
 BLOCK_BYTES = 4 * 1024 * 1024
 """Filesystems that read by requests ask for so much at a time."""
@@ -37,11 +59,12 @@ _VERSION_KEYS = ("ETag", "etag", "generation", "version_id", "versionId")
 class FsspecAccess(StorageAccess):
     """The files below one folder of an fsspec filesystem.
 
-    A uri is the path relative to `root`, with ``/``. The version is the ETag or generation, or else made of time and
-    size.
+    A uri is the path relative to `root`, with ``/``, on the local disk as `names.uri_of` writes it. The version is the
+    ETag or generation, or else made of time and size.
 
     Args:
-        filesystem: An ``fsspec.AbstractFileSystem``.
+        filesystem: An ``fsspec.AbstractFileSystem``. If it is to have links followed, its attribute ``follows_links``
+            is True, and its `info` of one tells of what it leads to: that, under the key ``real`` its real path.
         root: Folder in it.
     """
 
@@ -53,6 +76,7 @@ class FsspecAccess(StorageAccess):
         self._protocols = {protocols} if isinstance(protocols, str) else set(protocols)
         self._is_local = bool(self._protocols & {"file", "local"})
         self.title = f"{'local' if self._is_local else min(self._protocols)} folder {self._root or '/'}"
+        self._follows_links = bool(getattr(filesystem, "follows_links", False))
         # whose reads are requests: a handle of it reads blocks, which suits neither small ranges nor many of them
         self._reads_ranges = bool(getattr(filesystem, "async_impl", False))
         self._fresh = _accepted(filesystem.ls, refresh=True)
@@ -64,36 +88,54 @@ class FsspecAccess(StorageAccess):
         prefix: str,
         *,
         recursive: bool = True,
-        enter: Callable[[str], bool] = anything,
+        enter: Enter = anything,
         wanted: Callable[[str], bool] = anything,
         over: Event = NEVER,
     ) -> Iterator[Listed]:
         """The files below the prefix, folder by folder. A folder that cannot be listed raises, and so does a root that
         is not a folder."""
-        folder = prefix.rpartition("/")[0]
-        start = self._path(folder)
-        if folder and not self._isdir(start, over):
-            if self._root:
-                self.retried(self._require_root, over)
-            return
-        waiting: list[_Folder] = [(start, None)]
-        while waiting:
+        start = self._start(prefix.rpartition("/")[0], over)
+        if start is None and self._root:
+            self.retried(self._require_root, over)
+        waiting = [start] if start is not None else []
+        linked = LinkedFolders(prefix, enter)
+        links: list[_Folder] = []
+        while waiting or links:
+            if not waiting:
+                # all that is reached by fewer links has been listed
+                links.sort(key=lambda folder: folder.uri)
+                waiting = [folder for folder in links if linked.takes(folder.uri, self._uri(folder.real))]
+                waiting.reverse()
+                links = []
+                continue
             met = waiting.pop()
             deeper: list[_Folder] = []
             entries = self._entries(met, over)
-            if met[1] is None and [entry["name"] for entry in entries if entry["type"] == "file"] == [self._base]:
+            if met.above is None and [entry["name"] for entry in entries if entry["type"] == "file"] == [self._base]:
                 raise RootIsFileError
             for entry in entries:
                 name = str(entry["name"])
                 uri = self._uri(name)
+                below = uri.rstrip("/")
+                reached = f"{below}/".startswith(prefix) or prefix.startswith(f"{below}/")
+                enters = recursive and reached and name.rstrip("/") != met.path.rstrip("/")
+                is_link = self._follows_links and entry["islink"]
+                if is_link:
+                    if not wanted(uri) and not (enters and enter(below)):
+                        continue
+                    entry = self._followed(entry, over)
                 if entry["type"] == "directory":
-                    uri = uri.rstrip("/")
-                    reached = f"{uri}/".startswith(prefix) or prefix.startswith(f"{uri}/")
-                    if recursive and reached and name.rstrip("/") != met[0].rstrip("/") and enter(uri):
-                        deeper.append((name, met))
+                    if not enters or not enter(below):
+                        continue
+                    real = entry["real"] if is_link else f"{met.real}/{name.rpartition('/')[2]}"
+                    folder = _Folder(name, below, real, met, met.linked or is_link)
+                    if is_link:
+                        links += [] if _leads_back(folder) else [folder]
+                    elif not met.linked or linked.takes(below, self._uri(real)):
+                        deeper.append(folder)
                 elif entry["type"] == "file" and uri.startswith(prefix) and wanted(uri):
                     yield self._listed(entry)
-            deeper.sort(reverse=True, key=lambda folder: folder[0])
+            deeper.sort(reverse=True, key=lambda folder: folder.path)
             waiting.extend(deeper)
 
     def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
@@ -155,15 +197,23 @@ class FsspecAccess(StorageAccess):
         if isinstance(error, RootIsFileError):
             reason = "it is a file; name the folder in which it is, and the file itself by the globs of a stream"
             return Failure(Trouble.CONFIG, reason)
+        if isinstance(error, _Unlisted):
+            failure = failure_of(error.error, uri)
+            return replace(failure, reason=f"{error.uri}: {failure.reason}") if error.uri else failure
         return failure_of(error, uri)
 
     def _path(self, uri: str) -> str:
+        if self._is_local and uri:
+            if not can_be(uri.split("/")):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri)
+            uri = os.fsdecode(name_of(uri))
         if self._root:
             return f"{self._root}/{uri}" if uri else self._root
         return f"{self._filesystem.root_marker}{uri}"
 
     def _uri(self, name: str) -> str:
-        return name[len(self._base) + 1 :] if self._base or name.startswith("/") else name
+        uri = name[len(self._base) + 1 :] if self._base or name.startswith("/") else name
+        return uri_of(os.fsencode(uri)) if self._is_local else uri
 
     def _require_root(self) -> None:
         with self._turns:
@@ -172,38 +222,64 @@ class FsspecAccess(StorageAccess):
         if kind != "directory":
             raise RootIsFileError
 
-    def _isdir(self, path: str, over: Event) -> bool:
-        """Whether there is such a folder. `isdir` of a filesystem answers False to errors, too; this raises them."""
+    def _start(self, uri: str, over: Event) -> _Folder | None:
+        """The folder of a uri, from which a listing starts; None if there is none."""
+        met = _Folder(self._path(""), "", self._base)
+        if not uri:
+            return met
+        names = uri.split("/")
+        if self._is_local and not can_be(names):
+            return None
+        # each link on the way counts, and costs a question
+        ways = ["/".join(names[: depth + 1]) for depth in range(len(names))] if self._follows_links else [uri]
+        for way in ways:
+            path = self._path(way)
+            entry = self._followed({"name": path}, over)
+            if entry["type"] != "directory":
+                return None
+            real = entry.get("real", path)
+            linked = met.linked or (self._follows_links and real != f"{met.real}/{path.rpartition('/')[2]}")
+            met = _Folder(path, way, real, met, linked)
+            if _leads_back(met):
+                return None
+        return met
 
-        def is_folder() -> bool:
+    def _followed(self, entry: dict[str, Any], over: Event) -> dict[str, Any]:
+        """What a name leads to, all links followed; of the type ``nothing`` if that is not there."""
+        name = entry["name"]
+
+        def ask() -> dict[str, Any]:
             with self._turns:
-                self._forget(path)
+                self._forget(name)
                 try:
-                    return bool(self._filesystem.info(path)["type"] == "directory")
-                except (FileNotFoundError, NotADirectoryError):
-                    return False
+                    return {**self._filesystem.info(name), "name": name}
+                except Exception as error:
+                    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+                    if missing or getattr(error, "errno", None) == errno.ELOOP:
+                        return {"type": "nothing"}
+                    raise _Unlisted(self._uri(name), error) from error
 
-        return self.retried(is_folder, over)
+        return self.retried(ask, over)
 
     def _entries(self, folder: _Folder, over: Event) -> list[dict[str, Any]]:
-        path, above = folder
-        found = self.retried(lambda: self._ls(path, must_be_there=above is None), over)
-        if found is None and above is not None and self._holds(above, path, over):
-            return self.retried(lambda: self._ls(path, must_be_there=True), over) or []
+        above = folder.above
+        found = self.retried(lambda: self._ls(folder, must_be_there=above is None), over)
+        if found is None and above is not None and self._holds(above, folder.path, over):
+            return self.retried(lambda: self._ls(folder, must_be_there=True), over) or []
         return found or []  # deleted since it was met: the folder above does not hold it any more
 
     def _holds(self, folder: _Folder, path: str, over: Event) -> bool:
         return any(str(entry["name"]).rstrip("/") == path.rstrip("/") for entry in self._entries(folder, over))
 
-    def _ls(self, path: str, *, must_be_there: bool) -> list[dict[str, Any]] | None:
+    def _ls(self, folder: _Folder, *, must_be_there: bool) -> list[dict[str, Any]] | None:
         with self._turns:
-            self._forget(path)
+            self._forget(folder.path)
             try:
-                entries: list[dict[str, Any]] = self._filesystem.ls(path, detail=True, **self._fresh)
-            except FileNotFoundError:
-                if must_be_there:
-                    raise
-                return None
+                entries: list[dict[str, Any]] = self._filesystem.ls(folder.path, detail=True, **self._fresh)
+            except Exception as error:
+                if isinstance(error, FileNotFoundError) and not must_be_there:
+                    return None
+                raise _Unlisted(folder.uri, error) from error
             return entries
 
     def _entry(self, path: str) -> dict[str, Any]:
@@ -229,6 +305,23 @@ class FsspecAccess(StorageAccess):
 
 class RootIsFileError(Exception):
     """The root is a file."""
+
+
+class _Unlisted(Exception):
+    """An error while a listing was in the folder, or at the link, of this uri."""
+
+    def __init__(self, uri: str, error: Exception) -> None:
+        super().__init__(uri)
+        self.uri = uri
+        self.error = error
+
+
+def _leads_back(folder: _Folder) -> bool:
+    """Whether a folder was passed on the way to itself."""
+    above = folder.above
+    while above is not None and above.real != folder.real:
+        above = above.above
+    return above is not None
 
 
 class ChangedFile(Exception):

@@ -15,6 +15,7 @@ from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy, Trie
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
+    Enter,
     Failure,
     Listed,
     StorageAccess,
@@ -71,7 +72,7 @@ class RetryingAccess(StorageAccess):
         prefix: str,
         *,
         recursive: bool = True,
-        enter: Callable[[str], bool] = anything,
+        enter: Enter = anything,
         wanted: Callable[[str], bool] = anything,
         over: Event = NEVER,
     ) -> Iterator[Listed]:

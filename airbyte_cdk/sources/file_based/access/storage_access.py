@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 NEVER = Event()
 """Is never set."""
+
+Enter = Callable[[str], Hashable]
+"""Says of a folder, by its uri without the last ``/``, whether it can hold wanted files; see `StorageAccess.files`."""
 
 
 class Listed(NamedTuple):
@@ -205,7 +208,7 @@ class StorageAccess(ABC):
         prefix: str,
         *,
         recursive: bool = True,
-        enter: Callable[[str], bool] = anything,
+        enter: Enter = anything,
         wanted: Callable[[str], bool] = anything,
         over: Event = NEVER,
     ) -> Iterator[Listed]:
@@ -220,7 +223,8 @@ class StorageAccess(ABC):
                 be given all the same.
             enter: Whether a folder (uri without the last ``/``) can hold wanted files. Storages with real folders
                 skip the others. Flat ones ask only in a listing that is not recursive, about the folders right below
-                the prefix, which thus are known.
+                the prefix, which thus are known. Answers that are true and equal mean that in both folders the same
+                files are wanted, by their paths below them: where links make them one folder, one is enough.
             wanted: Whether a file (uri) may be wanted. Storages that pay for each file's details need not give the
                 others; those that have them at hand need not ask.
             over: Set, perhaps by another thread, when the listing is not wanted any more; for `retried`.

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urljoin,
 
 import requests
 
-from airbyte_cdk.sources.file_based.access.storage_access import Failure, Retried, Trouble
+from airbyte_cdk.sources.file_based.access.storage_access import Enter, Failure, Retried, Trouble
 from airbyte_cdk.sources.file_based.access.watch import Watch
 from airbyte_cdk.sources.file_based.parsers.compression import CODECS, BrokenStream, decompressed
 from airbyte_cdk.sources.file_based.storages.http_client import HttpClient, read
@@ -84,7 +84,7 @@ class IndexedFolder:
         self,
         prefix: str,
         recursive: bool,
-        enter: Callable[[str], bool],
+        enter: Enter,
         pool: Executor,
         retried: Retried,
         watch: Callable[[], Watch],

@@ -19,6 +19,7 @@ from airbyte_cdk.sources.file_based.access.ranges import read_joined
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
+    Enter,
     Failure,
     Listed,
     NothingLeft,
@@ -180,7 +181,7 @@ class RestAccess(StorageAccess):
         prefix: str,
         *,
         recursive: bool = True,
-        enter: Callable[[str], bool] = anything,
+        enter: Enter = anything,
         wanted: Callable[[str], bool] = anything,
         over: Event = NEVER,
     ) -> Iterator[Listed]:

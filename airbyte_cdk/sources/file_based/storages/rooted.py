@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -16,18 +17,29 @@ class RootedFileSystem(LocalFileSystem):  # type: ignore[misc]  # fsspec has no 
     """
 
     cachable = False
+    follows_links = True
 
     def __init__(self, root: str) -> None:
         super().__init__()
         self._root = root
 
     def ls(self, path: str, detail: bool = False, **kwargs: Any) -> list[Any]:
-        """The entries of a folder; links stand for what they lead to.
+        """The entries of a folder; ``islink`` tells links, which `info` follows."""
+        self._inside(path)
+        entries: list[Any] = super().ls(path, detail, **kwargs)
+        return entries
 
-        Links that lead out of the root, nowhere, or back to a folder above themselves are left out.
+    def info(self, path: Any, **kwargs: Any) -> dict[str, Any]:
+        """What is told of a file or folder, links followed; ``real`` is its path without them.
+
+        Raises:
+            FileNotFoundError: There is none, or it lies outside of the root.
         """
-        entries = [self._followed(entry) if entry["islink"] else entry for entry in super().ls(path, True, **kwargs)]
-        return [entry if detail else entry["name"] for entry in entries if entry is not None]
+        if isinstance(path, os.DirEntry):
+            entry: dict[str, Any] = super().info(path, **kwargs)
+            return entry
+        real = self._inside(path)
+        return {**super().info(real, **kwargs), "name": self._strip_protocol(path), "real": real}
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any) -> Any:
         real = os.path.realpath(path)
@@ -35,12 +47,12 @@ class RootedFileSystem(LocalFileSystem):  # type: ignore[misc]  # fsspec has no 
             raise PermissionError(f"{path} leads outside of the folder that may be read")
         return super()._open(real, mode=mode, block_size=block_size, **kwargs)
 
-    def _followed(self, entry: dict[str, Any]) -> dict[str, Any] | None:
-        real = os.path.realpath(entry["name"])
-        above = os.path.realpath(os.path.dirname(entry["name"]))
-        if not _within(real, self._root) or not os.path.exists(real) or _within(above, real):
-            return None
-        return {**self.info(real), "name": entry["name"]}
+    def _inside(self, path: str) -> str:
+        """The real path, which lies in the root."""
+        real: str = os.path.realpath(self._strip_protocol(path))
+        if not _within(real, self._root):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return real
 
 
 def _within(path: str, root: str) -> bool:

@@ -16,6 +16,7 @@ from airbyte_cdk.sources.file_based.access.ranges import read_joined
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
+    Enter,
     Failure,
     Listed,
     NothingLeft,
@@ -62,7 +63,7 @@ class S3Access(StorageAccess):
         prefix: str,
         *,
         recursive: bool = True,
-        enter: Callable[[str], bool] = anything,
+        enter: Enter = anything,
         wanted: Callable[[str], bool] = anything,
         over: Event = NEVER,
     ) -> Iterator[Listed]:

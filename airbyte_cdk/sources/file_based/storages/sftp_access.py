@@ -11,9 +11,11 @@ from threading import Event, Lock
 
 import paramiko
 
+from airbyte_cdk.sources.file_based.access.names import can_be
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
+    Enter,
     Failure,
     Listed,
     StorageAccess,
@@ -28,7 +30,7 @@ from airbyte_cdk.sources.file_based.storages.sftp_errors import (
     SftpError,
     StatusError,
 )
-from airbyte_cdk.sources.file_based.storages.sftp_listing import can_be, joined, listed, listing, version, within
+from airbyte_cdk.sources.file_based.storages.sftp_listing import joined, listed, listing, version, within
 from airbyte_cdk.sources.file_based.storages.sftp_session import Attributes, Reply
 
 PIECE = 32 << 10
@@ -58,7 +60,7 @@ class SftpAccess(StorageAccess):
         prefix: str,
         *,
         recursive: bool = True,
-        enter: Callable[[str], bool] = anything,
+        enter: Enter = anything,
         wanted: Callable[[str], bool] = anything,
         over: Event = NEVER,
     ) -> Iterator[Listed]:
@@ -260,7 +262,7 @@ class _Reader:
 
 def _path(root: bytes, uri: str) -> bytes:
     """The path of a uri on the server; what cannot be the uri of a file is none."""
-    if not can_be(uri.split("/")) or "\0" in uri:
+    if not can_be(uri.split("/")):
         raise StatusError(NO_SUCH_FILE, "")
     return joined(root, uri)
 

@@ -64,8 +64,3 @@ class StatusError(SftpError):
             reason += f" ({text[:200]})"
         super().__init__(_TROUBLES.get(code, Trouble.OTHER), reason)
         self.code = code
-
-
-def printable(name: str) -> str:
-    """A name as text that can be written anywhere: bytes that are not UTF-8 become ``\\xNN``."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -9,13 +9,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from airbyte_cdk.sources.file_based.access.storage_access import Listed, Trouble
+from airbyte_cdk.sources.file_based.access.links import LinkedFolders
+from airbyte_cdk.sources.file_based.access.names import can_be, name_of, uri_of
+from airbyte_cdk.sources.file_based.access.storage_access import Enter, Listed, Trouble
 from airbyte_cdk.sources.file_based.storages.sftp_errors import (
     NO_SUCH_FILE,
     PERMISSION_DENIED,
     SftpError,
     StatusError,
-    printable,
 )
 from airbyte_cdk.sources.file_based.storages.sftp_session import Attributes, Entry, Reply, SftpSession
 
@@ -37,13 +38,19 @@ class _Folder:
         path: Its path on the server.
         real: That path with all links followed.
         above: The real paths of the folders on the way to it.
+        is_link: Whether its name is a link.
+        linked: Whether that, or a name on the way to it, is one.
+        empty: Whether the server has told no entry of it, not even itself.
     """
 
-    def __init__(self, uri: str, path: bytes, real: bytes, above: frozenset[bytes]) -> None:
+    def __init__(self, uri: str, path: bytes, real: bytes, above: _Folder | None = None) -> None:
         self.uri = uri
         self.path = path
         self.real = real
-        self.above = above
+        self.above: frozenset[bytes] = above.above | {above.real} if above else frozenset()
+        self.is_link = above is not None and real != _in(above.real, path.rpartition(b"/")[2])
+        self.linked: bool = self.is_link or (above is not None and above.linked)
+        self.empty = True
         self.opening: Reply | None = None
         self.handle = b""
         self.asked: deque[Reply] = deque()
@@ -53,7 +60,7 @@ class _Folder:
 class _Wanted(NamedTuple):
     prefix: str
     recursive: bool
-    enter: Callable[[str], bool]
+    enter: Enter
     file: Callable[[str], bool]
 
 
@@ -62,13 +69,13 @@ def listing(
     root: bytes,
     prefix: str,
     recursive: bool,
-    enter: Callable[[str], bool],
+    enter: Enter,
     wanted: Callable[[str], bool],
 ) -> Iterator[Listed]:
     """The files below `root` whose uri begins with `prefix`; see `StorageAccess.files`.
 
-    Links are followed, but not out of the root, and not to a folder that was passed on the way to them. Files and
-    folders that go away meanwhile are left out.
+    Links are followed, but not out of the root, not to a folder that was passed on the way to them, and not to one that
+    is listed elsewhere, as `LinkedFolders` says. Files and folders that go away meanwhile are left out.
 
     Args:
         root: Real path of the root.
@@ -80,8 +87,19 @@ def listing(
     start = _start(session, root, prefix)
     waiting = [start] if start is not None else []
     active: deque[_Folder] = deque()
+    linked = LinkedFolders(prefix, enter)
+    links: list[_Folder] = []
+
+    def takes(folder: _Folder) -> bool:
+        return linked.takes(folder.uri[:-1], uri_of(folder.real[len(_in(root, b"")) :]))
+
     try:
-        while waiting or active:
+        while waiting or active or links:
+            if not waiting and not active:
+                # all that is reached by fewer links has been listed
+                waiting = list(filter(takes, sorted(links, key=lambda folder: folder.uri)))
+                links = []
+                continue
             while waiting and len(active) < FOLDERS_AT_ONCE:
                 folder = waiting.pop()
                 folder.opening = session.opendir(folder.path)
@@ -94,10 +112,14 @@ def listing(
             entries = _next_entries(session, folder)
             if not entries:
                 session.release(folder.handle)
+                if folder.empty:
+                    _check_search(session, folder)
                 continue
+            folder.empty = False
             active.append(folder)
             files, folders = _sorted_out(session, root, folder, entries, rules)
-            waiting.extend(folders)
+            links.extend(below for below in folders if below.is_link)
+            waiting.extend(below for below in folders if not below.is_link and (not below.linked or takes(below)))
             yield from files
     finally:
         with suppress(SftpError):
@@ -111,7 +133,7 @@ def _start(session: SftpSession, root: bytes, prefix: str) -> _Folder | None:
     names = prefix.split("/")[:-1]
     if not can_be(names):
         return None
-    folder = _Folder("", root, root, frozenset())
+    folder = _Folder("", root, root)
     paths = [joined(root, "/".join(names[: i + 1])) for i in range(len(names))]
     replies = [
         (name, path, session.realpath(path), session.stat(path)) for name, path in zip(names, paths, strict=True)
@@ -121,7 +143,7 @@ def _start(session: SftpSession, root: bytes, prefix: str) -> _Folder | None:
             attributes = session.attributes(stat_reply)
             real = _real(session, folder, path, session.path(real_reply))
         except StatusError as error:
-            if error.code == NO_SUCH_FILE:
+            if error.code == NO_SUCH_FILE or _is_outside(session, folder, path, root, error):
                 return None
             raise _not_listed(error, f"{folder.uri}{name}") from error
         if not stat.S_ISDIR(attributes.mode or 0):
@@ -135,8 +157,11 @@ def _start(session: SftpSession, root: bytes, prefix: str) -> _Folder | None:
 
 def _real(session: SftpSession, folder: _Folder, path: bytes, given: bytes) -> bytes:
     """The real path of an entry of a folder, also if the server's own answer does not follow links."""
-    if given != path:
-        return given
+    return given if given != path else _followed(session, folder, path)
+
+
+def _followed(session: SftpSession, folder: _Folder, path: bytes) -> bytes:
+    """The real path of an entry of a folder, found link by link. What may not be seen is taken for no link."""
     real, names, links = folder.real, deque([path.rpartition(b"/")[2]]), 0
     while names:
         name = names.popleft()
@@ -145,7 +170,7 @@ def _real(session: SftpSession, folder: _Folder, path: bytes, given: bytes) -> b
         if name == b"..":
             real = real.rpartition(b"/")[0] or b"/"
             continue
-        inside = real.rstrip(b"/") + b"/" + name
+        inside = _in(real, name)
         try:
             target = session.path(session.readlink(inside))
         except StatusError:
@@ -160,12 +185,15 @@ def _real(session: SftpSession, folder: _Folder, path: bytes, given: bytes) -> b
     return real
 
 
+def _is_outside(session: SftpSession, folder: _Folder, path: bytes, root: bytes, error: StatusError) -> bool:
+    """Whether the user may not see an entry of a folder because it leads out of the root: nothing is missing then."""
+    return error.code == PERMISSION_DENIED and not within(_followed(session, folder, path), root)
+
+
 def _below(folder: _Folder, name: str, path: bytes, real: bytes, root: bytes) -> _Folder | None:
     """A folder in a folder, unless it lies outside of the root or leads in a circle."""
-    above = folder.above | {folder.real}
-    if real in above or not within(real, root):
-        return None
-    return _Folder(f"{folder.uri}{name}/", path, real, above)
+    below = _Folder(f"{folder.uri}{name}/", path, real, folder)
+    return below if real not in below.above and within(real, root) else None
 
 
 def _opened(session: SftpSession, folder: _Folder) -> bool:
@@ -193,6 +221,15 @@ def _next_entries(session: SftpSession, folder: _Folder) -> Sequence[Entry]:
     return entries
 
 
+def _check_search(session: SftpSession, folder: _Folder) -> None:
+    """Raise if a folder may be read but not searched: OpenSSH then leaves out all its entries, ``.`` among them."""
+    try:
+        session.attributes(session.stat(_in(folder.path, b".")))
+    except StatusError as error:
+        if error.code == PERMISSION_DENIED:
+            raise _not_listed(error, folder.uri) from error
+
+
 def _sorted_out(
     session: SftpSession, root: bytes, folder: _Folder, entries: Sequence[Entry], rules: _Wanted
 ) -> tuple[list[Listed], list[_Folder]]:
@@ -200,11 +237,10 @@ def _sorted_out(
     files: list[Listed] = []
     folders: list[_Folder] = []
     unclear: list[tuple[str, bytes, Reply, Reply]] = []
-    base = folder.path.rstrip(b"/") + b"/"
     for raw, attributes in entries:
         if raw in (b".", b".."):
             continue
-        name = raw.decode("utf-8", "surrogateescape")
+        name = uri_of(raw)
         uri = folder.uri + name
         if not uri.startswith(rules.prefix):
             continue
@@ -213,13 +249,13 @@ def _sorted_out(
             files.append(listed(uri, attributes))
         elif mode is not None and stat.S_ISDIR(mode):
             if rules.recursive and rules.enter(uri):
-                below = _below(folder, name, base + raw, folder.real.rstrip(b"/") + b"/" + raw, root)
+                below = _below(folder, name, _in(folder.path, raw), _in(folder.real, raw), root)
                 if below is not None:
                     folders.append(below)
         elif mode is not None and not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             continue  # a pipe, a socket or a device
         elif rules.file(uri) or (rules.recursive and rules.enter(uri)):
-            path = base + raw
+            path = _in(folder.path, raw)
             unclear.append((name, path, session.stat(path), session.realpath(path)))
     for name, path, stat_reply, real_reply in unclear:
         uri = folder.uri + name
@@ -229,8 +265,8 @@ def _sorted_out(
                 continue
             attributes = session.attributes(stat_reply)
         except StatusError as error:
-            if error.code == NO_SUCH_FILE:
-                continue  # gone meanwhile, or a link to nothing
+            if error.code == NO_SUCH_FILE or _is_outside(session, folder, path, root, error):
+                continue  # gone meanwhile, or a link to nothing, or to nothing of interest
             raise _not_listed(error, uri) from error
         if stat.S_ISREG(attributes.mode or 0):
             files.append(listed(uri, attributes))
@@ -242,7 +278,7 @@ def _sorted_out(
 
 
 def _not_listed(error: StatusError, uri: str) -> SftpError:
-    what = f"{printable(uri.rstrip('/'))} below the option `root`" if uri else "the folder of the option `root`"
+    what = f"{uri.rstrip('/')} below the option `root`" if uri else "the folder of the option `root`"
     if error.code == NO_SUCH_FILE:
         return SftpError(Trouble.CONFIG, f"{what} does not exist")
     if error.code == PERMISSION_DENIED:
@@ -261,7 +297,7 @@ def listed(uri: str, attributes: Attributes) -> Listed:
         SftpError: The server does not tell its size or time.
     """
     if attributes.size is None or attributes.modified is None:
-        raise SftpError(Trouble.OTHER, f"the server does not tell size and time of {printable(uri)}")
+        raise SftpError(Trouble.OTHER, f"the server does not tell size and time of {uri}")
     modified = datetime.fromtimestamp(attributes.modified, UTC).replace(tzinfo=None)
     return Listed(uri, attributes.size, modified, version(attributes))
 
@@ -271,16 +307,15 @@ def version(attributes: Attributes) -> str:
     return f"{attributes.modified}-{attributes.size}"
 
 
-def can_be(names: Sequence[str]) -> bool:
-    """Whether a uri can have these parts: any name that a folder can hold."""
-    return not any(name in ("", ".", "..") for name in names)
-
-
 def joined(root: bytes, uri: str) -> bytes:
     """The path on the server of a uri."""
-    return root.rstrip(b"/") + b"/" + uri.encode("utf-8", "surrogateescape")
+    return _in(root, name_of(uri))
+
+
+def _in(folder: bytes, name: bytes) -> bytes:
+    return folder.rstrip(b"/") + b"/" + name
 
 
 def within(real: bytes, root: bytes) -> bool:
     """Whether a real path is `root` or lies below it."""
-    return real == root or real.startswith(root.rstrip(b"/") + b"/")
+    return real == root or real.startswith(_in(root, b""))

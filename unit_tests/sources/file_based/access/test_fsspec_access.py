@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import socket
 import ssl
+import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -246,6 +249,85 @@ def test_what_leads_outside_is_refused(tmp_path: Path) -> None:
         with pytest.raises(FileAccessError, match="leads outside") as caught:
             call("link")
         assert caught.value.failure_type is FailureType.config_error
+
+
+@pytest.mark.parametrize(
+    "prefix", ["link/", "link/deep/", "link/s", "inner/up/", "../outside/", "inner/../../outside/"]
+)
+def test_nothing_outside_is_listed_or_told(tmp_path: Path, prefix: str) -> None:
+    for name in ("root/inner/a.csv", "outside/secret.csv", "outside/deep/secret.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "root" / "inner" / "up").symlink_to("../../outside")
+    filesystem = RootedFileSystem(str(tmp_path / "root"))
+    access = RetryingAccess(FsspecAccess(filesystem, str(tmp_path / "root")), QUICK)
+    assert uris(access) == ["inner/a.csv"]
+    assert uris(access, prefix) == []
+    for call in (access.info, access.open, access.handle):
+        with pytest.raises(FileAccessError):
+            call(f"{prefix}secret.csv")
+    for path in ("link", "../outside", "link/secret.csv", "inner/up/deep"):
+        assert not filesystem.exists(f"{tmp_path}/root/{path}")
+        with pytest.raises(FileNotFoundError):
+            filesystem.ls(f"{tmp_path}/root/{path}")
+
+
+def test_prefixes_of_several_folders() -> None:
+    filesystem = fsspec.filesystem("memory")
+    for name in ("a/b/c/d.csv", "a/b/e.csv", "a/f.csv"):
+        filesystem.pipe_file(f"/prefixes/{name}", b"x")
+    access = FsspecAccess(filesystem, "/prefixes")
+    assert uris(access, "a/b/") == ["a/b/c/d.csv", "a/b/e.csv"]
+    assert uris(access, "a/b/c/d") == ["a/b/c/d.csv"]
+    filesystem.rm("/prefixes", recursive=True)
+
+
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A folder for a process that may not read everything, as this one then is."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    if os.getuid() == 0:
+        os.seteuid(0)
+    subprocess.run(["chmod", "-R", "u+rwx", folder], check=True)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o711, 0o744])
+def test_a_folder_that_may_not_be_listed_is_named(nobody: Path, mode: int) -> None:
+    (nobody / "x" / "sub").mkdir(parents=True)
+    (nobody / "x" / "sub" / "a.csv").write_text("x")
+    (nobody / "b.csv").write_text("x")
+    (nobody / "x" / "sub").chmod(mode)
+    access = RetryingAccess(FsspecAccess(RootedFileSystem(str(nobody)), str(nobody)), QUICK)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    with pytest.raises(AirbyteTracedException) as caught:
+        uris(access)
+    told = f"local folder {nobody} could not be listed: x/sub: access is refused (Permission denied)"
+    assert str(caught.value.message).startswith(told)
+    assert caught.value.failure_type is FailureType.config_error
+    assert uris(access, enter=lambda folder: folder == "x") == ["b.csv"]
+
+
+def test_links_to_what_may_not_be_seen(nobody: Path) -> None:
+    for name in ("root/closed/deep/a.csv", "outside/closed/b.csv", "root/c.csv"):
+        (nobody / name).parent.mkdir(parents=True, exist_ok=True)
+        (nobody / name).write_text("x")
+    (nobody / "root" / "link").symlink_to("closed/deep")
+    (nobody / "root" / "out").symlink_to("../outside/closed")
+    (nobody / "root" / "closed").chmod(0)
+    (nobody / "outside").chmod(0)
+    root = str(nobody / "root")
+    access = RetryingAccess(FsspecAccess(RootedFileSystem(root), root), QUICK)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    # what lies in the root is missed, what does not is left out as ever
+    assert uris(access, enter=lambda folder: folder == "out", wanted=lambda uri: uri != "link") == ["c.csv"]
+    with pytest.raises(AirbyteTracedException, match="could not be listed: link: access is refused"):
+        uris(access, "l")
 
 
 class Changing(LocalFileSystem):  # type: ignore[misc]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from airbyte_cdk.sources.file_based.access.names import name_of
 from airbyte_cdk.sources.file_based.access.storage_access import Listed, StorageAccess, Trouble
 from airbyte_cdk.sources.file_based.storages import sftp_listing
 from airbyte_cdk.sources.file_based.storages.sftp import SftpOptions, connect
@@ -31,7 +32,9 @@ ODD_NAMES = [
     "-dash",
     "~",
     "x" * 255,
-    b"latin-\xe9\xff.csv".decode("utf-8", "surrogateescape"),
+    "latin-\\xe9\\xff.csv",  # the bytes e9 and ff
+    "latin-\\x5cxe9.csv",  # a backslash and the letters xe9
+    "\\xe9.csv/\\xff \\x5cx5c.csv",
 ]
 
 
@@ -57,9 +60,9 @@ def access(sftp_server: Sftp, name: str, root: Path) -> Iterator[StorageAccess]:
 
 def put(root: Path, *uris: str) -> None:
     for uri in uris:
-        path = root / uri
+        path = root / os.fsdecode(name_of(uri))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(uri.encode("utf-8", "surrogateescape"))
+        path.write_bytes(uri.encode())
 
 
 def uris(access: StorageAccess, prefix: str = "") -> list[str]:
@@ -126,7 +129,7 @@ def test_odd_names(access: StorageAccess, root: Path) -> None:
         expected += [odd + "/" + odd if len(odd) < 200 else odd, "deeper/" + odd]
     assert uris(access) == sorted(expected)
     for uri in expected:
-        assert content(access, uri) == uri.encode("utf-8", "surrogateescape")
+        assert content(access, uri) == uri.encode()
         assert access.info(uri).uri == uri
         assert uris(access, uri) == [uri]
 
@@ -166,21 +169,25 @@ def test_links(access: StorageAccess, root: Path, sftp_server: Sftp) -> None:
         (root / link).parent.mkdir(exist_ok=True)
         (root / link).symlink_to(target)
     put(root, "one/1.csv", "two/2.csv")
-    expected = [
+    assert uris(access) == [
         "absolute.csv",
         "file-link.csv",
-        "folder-link/deep/file.csv",
-        "folder-link/file.csv",
         "one/1.csv",
-        "one/other/2.csv",
         "real/deep/file.csv",
         "real/file.csv",
         "two/2.csv",
-        "two/other/1.csv",
     ]
-    assert uris(access) == expected
-    for prefix in ["folder-link/", "one/other/", "one/other/other/", "real/deep/circle/", "out/", "up-and-out/", "fil"]:
-        assert uris(access, prefix) == [uri for uri in expected if uri.startswith(prefix)], prefix
+    for prefix, expected in {
+        "folder-link/": ["folder-link/deep/file.csv", "folder-link/file.csv"],
+        "folder-link/de": ["folder-link/deep/file.csv"],
+        "one/other/": ["one/other/2.csv"],
+        "one/other/other/": [],
+        "real/deep/circle/": [],
+        "out/": [],
+        "up-and-out/": [],
+        "fil": ["file-link.csv"],
+    }.items():
+        assert uris(access, prefix) == expected, prefix
     assert content(access, "folder-link/file.csv") == b"real/file.csv"
     for uri in ["out.csv", "out/secret.csv", "up-and-out/listing-outside/secret.csv", "dangling", "self"]:
         for ask in (access.open, access.info):
@@ -235,6 +242,40 @@ def test_a_link_into_a_folder_that_may_not_be_entered(
     with pytest.raises(OSError, match="link below the option `root` may not be listed"):
         list(access.files("link"))
     assert [file.uri for file in access.files("", enter=lambda _: False, wanted=lambda _: False)] == []
+
+
+def test_a_folder_that_may_be_read_but_not_searched(access: StorageAccess, root: Path) -> None:
+    put(root, "a.csv", "sub/b.csv")
+    (root / "sub").chmod(0o744)  # OpenSSH leaves out whatever it cannot look at
+    with pytest.raises(OSError, match="sub below the option `root` may not be listed") as caught:
+        uris(access)
+    assert access.failure(caught.value).trouble is Trouble.CONFIG
+    (root / "sub").chmod(0o755)
+    assert uris(access) == ["a.csv", "sub/b.csv"]
+
+
+def test_empty_folders_of_a_server_that_does_not_list_a_folder_in_itself(tmp_path: Path) -> None:
+    (tmp_path / "sub" / "sub").mkdir(parents=True)
+    with ParamikoSftp(tmp_path) as server:
+        access = connect(SftpOptions(**server.provider()))[0].storage_access("")
+        assert uris(access) == []
+        access.close()
+
+
+def test_a_link_out_of_the_root_to_what_may_not_be_seen(
+    access: StorageAccess, root: Path, sftp_server: Sftp, name: str
+) -> None:
+    sftp_server.put(f"{name}-outside", "closed/deep/secret.csv", b"secret")
+    outside = sftp_server.folder(f"{name}-outside")
+    put(root, "a.csv", "deep/b.csv")
+    (root / "out").symlink_to(outside / "closed" / "deep")
+    (root / "deep" / "out.csv").symlink_to(outside / "closed" / "deep" / "secret.csv")
+    (root / "twice").symlink_to("out")
+    sftp_server.forbid(f"{name}-outside", "closed")
+    assert uris(access) == ["a.csv", "deep/b.csv"]
+    for prefix in ("out/", "twice/", "deep/out"):
+        assert uris(access, prefix) == []
+    shutil.rmtree(outside)
 
 
 @pytest.mark.parametrize(
@@ -308,10 +349,11 @@ def test_links_of_a_server_that_does_not_follow_them_in_paths(tmp_path: Path) ->
         "in/dangling": "nowhere",
     }.items():
         (tmp_path / link).symlink_to(target)
-    expected = ["file-link", "folder-link/a.csv", "folder-link/deep/b.csv", "real/a.csv", "real/deep/b.csv"]
+    expected = ["file-link", "real/a.csv", "real/deep/b.csv"]
     with ParamikoSftp(tmp_path) as server:
         access = connect(SftpOptions(**server.provider(root="/in")))[0].storage_access("")
         assert uris(access) == expected  # `rooted` leads nowhere: this server takes / for that of the machine
-        for prefix in ("folder-link/", "loop/", "out/secret/", "out-twice/", "real/deep/up/"):
-            assert uris(access, prefix) == [uri for uri in expected if uri.startswith(prefix)], prefix
+        assert uris(access, "folder-link/") == ["folder-link/a.csv", "folder-link/deep/b.csv"]
+        for prefix in ("loop/", "out/secret/", "out-twice/", "real/deep/up/"):
+            assert uris(access, prefix) == [], prefix
         access.close()
