@@ -9,6 +9,7 @@ import pytest
 
 if TYPE_CHECKING:
     from servers.azure import Azurite
+    from servers.ftp import Ftp
     from servers.gcs import Gcs
     from servers.http import Nginx
     from servers.s3 import Moto, SeaweedFS
@@ -76,4 +77,14 @@ def nginx() -> Iterator[Nginx]:
     from servers.http import Nginx
 
     with Nginx() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ftp_server() -> Iterator[Ftp]:
+    """FTP."""
+    pytest.importorskip("pyftpdlib")  # not in environments that were made before it was one of the extra `dev`
+    from servers.ftp import Ftp
+
+    with Ftp() as server:
         yield server

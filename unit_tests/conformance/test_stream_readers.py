@@ -22,6 +22,7 @@ from servers.process import Server
 
 if TYPE_CHECKING:
     from servers.azure import Azurite
+    from servers.ftp import Ftp
     from servers.gcs import Gcs
     from servers.http import Nginx
     from servers.s3 import SeaweedFS
@@ -179,6 +180,18 @@ class TestSftp(StreamReaderSuite):
     def storage(cls, sftp_server: Sftp) -> StorageUnderTest:
         reader = reader_of(sftp_server.provider("suite-full"))
         return over(sftp_server, reader, forbid=forbid_on_disk(sftp_server, reader), gaps=FOLDERS)
+
+
+class TestFtp(StreamReaderSuite):
+    """By fsspec's filesystem for it, which shares one connection."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def storage(cls, ftp_server: Ftp) -> StorageUnderTest:
+        reader = reader_of(ftp_server.provider("suite-full"))
+        return over(
+            ftp_server, reader, gaps={**FOLDERS, "newline": "a command is a line", "forbidden_file": "no rights"}
+        )
 
 
 class TestHttp(StreamReaderSuite):

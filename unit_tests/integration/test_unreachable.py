@@ -36,6 +36,7 @@ def provider(storage: str, host: str, port: int) -> dict[str, Any]:
         "azure": {"account_name": "landing", "container": "files", **endpoint},
         "sftp": {"host": host, "port": port, "username": "somebody", "credentials": PASSWORD},
         "http": {"base_url": f"http://{host}:{port}/files/"},
+        "url": {"url": f"ftp://{host}:{port}/files"},
     }
     return {"storage": storage, **at[storage]}
 
@@ -46,6 +47,7 @@ OPTIONS = {
     "azure": "`account_name` or `endpoint`",
     "sftp": "`host` or `port`",
     "http": "the URL",
+    "url": "`url`",
 }
 
 

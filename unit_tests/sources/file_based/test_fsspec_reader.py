@@ -40,14 +40,14 @@ def uris(reader: FsspecStreamReader, *globs: str, prefix: str | None = None) -> 
 @pytest.fixture(params=["local", "memory"])
 def reader(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FsspecStreamReader]:
     if request.param == "local":
-        filesystem, root = connect(options_model("local")(root=str(tmp_path)))
+        disk, root, options = fsspec.filesystem("file"), str(tmp_path), options_model("local")(root=str(tmp_path))
     else:
-        filesystem, root = connect(options_model("url")(url="memory://landing"))
+        disk, root, options = fsspec.filesystem("memory"), "/landing", options_model("url")(url="memory://landing")
     for name in FILES:
-        filesystem.makedirs(os.path.dirname(f"{root}/{name}"), exist_ok=True)
-        filesystem.pipe_file(f"{root}/{name}", name.encode())
-    yield FsspecStreamReader(filesystem, root)
-    filesystem.rm(root, recursive=True)
+        disk.makedirs(os.path.dirname(f"{root}/{name}"), exist_ok=True)
+        disk.pipe_file(f"{root}/{name}", name.encode())
+    yield FsspecStreamReader(*connect(options))
+    disk.rm(root, recursive=True)
 
 
 def test_lists_by_globs(reader: FsspecStreamReader) -> None:

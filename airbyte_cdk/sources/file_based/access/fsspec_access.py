@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import inspect
 import io
+import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event, RLock
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -51,8 +53,15 @@ class _Folder(NamedTuple):
 BLOCK_BYTES = 4 * 1024 * 1024
 """Filesystems that read by requests ask for so much at a time."""
 
+LOGGER = logging.getLogger("airbyte")
+
 # what the filesystems call the time of the last change, best first
-_MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
+_MODIFIED_KEYS = (
+    *("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "date_time"),
+    *("modificationTime", "modifiedTime", "server_modified", "created"),
+)
+_MOST_SECONDS = 1e11
+"""Greater numbers are milliseconds: as seconds they would be after the year 5000."""
 _VERSION_KEYS = ("ETag", "etag", "generation", "version_id", "versionId")
 
 
@@ -63,9 +72,14 @@ class FsspecAccess(StorageAccess):
     ETag or generation, or else made of time and size.
 
     Args:
-        filesystem: An ``fsspec.AbstractFileSystem``. If it is to have links followed, its attribute ``follows_links``
-            is True, and its `info` of one tells of what it leads to: that, under the key ``real`` its real path.
+        filesystem: An ``fsspec.AbstractFileSystem``. If it tells no times, files are as new as the listing: they are
+            read in each sync, so that no change is lost. If it is to have links followed, its attribute
+            ``follows_links`` is True, and its `info` of a link tells of what it leads to, with the real path of that
+            under the key ``real``.
         root: Folder in it.
+
+    Attributes:
+        mends_itself: Whether the filesystem makes a new connection by itself when one broke.
     """
 
     def __init__(self, filesystem: Any, root: str) -> None:
@@ -78,10 +92,12 @@ class FsspecAccess(StorageAccess):
         self.title = f"{'local' if self._is_local else min(self._protocols)} folder {self._root or '/'}"
         self._follows_links = bool(getattr(filesystem, "follows_links", False))
         # whose reads are requests: a handle of it reads blocks, which suits neither small ranges nor many of them
-        self._reads_ranges = bool(getattr(filesystem, "async_impl", False))
+        self._reads_ranges = self.mends_itself = bool(getattr(filesystem, "async_impl", False))
         self._fresh = _accepted(filesystem.ls, refresh=True)
-        # paramiko's client hangs for ever when two threads use it at once
-        self._turns: AbstractContextManager[Any] = RLock() if "sftp" in self._protocols else nullcontext()
+        # paramiko's client hangs for ever when two threads use it at once, that of FTP takes one's answer for another's
+        alone = bool(self._protocols & {"sftp", "ftp"})
+        self._turns: AbstractContextManager[Any] = RLock() if alone else nullcontext()
+        self._told = False
 
     def files(
         self,
@@ -192,15 +208,7 @@ class FsspecAccess(StorageAccess):
 
     def failure(self, error: BaseException, uri: str | None = None) -> Failure:
         """What an exception of the filesystem means, see `fsspec_failures`."""
-        if isinstance(error, ChangedFile):
-            return Failure(Trouble.CHANGED, "it is not of the expected version any more")
-        if isinstance(error, RootIsFileError):
-            reason = "it is a file; name the folder in which it is, and the file itself by the globs of a stream"
-            return Failure(Trouble.CONFIG, reason)
-        if isinstance(error, _Unlisted):
-            failure = failure_of(error.error, uri)
-            return replace(failure, reason=f"{error.uri}: {failure.reason}") if error.uri else failure
-        return failure_of(error, uri)
+        return failure_of_access(error, uri)
 
     def _path(self, uri: str) -> str:
         if self._is_local and uri:
@@ -298,9 +306,34 @@ class FsspecAccess(StorageAccess):
         name = str(entry["name"])
         modified = _modified(entry)
         if modified is None:
-            with self._turns:
-                modified = _naive_utc(self._filesystem.modified(name))
-        return Listed(self._uri(name), entry.get("size"), modified, _version(entry, modified))
+            try:
+                with self._turns:
+                    modified = _time(self._filesystem.modified(name))
+            except (NotImplementedError, KeyError):
+                modified = None
+        listed = Listed(self._uri(name), entry.get("size"), modified or _now(), _version(entry, modified))
+        if modified is None and not self._told:
+            self._told = True
+            LOGGER.warning(
+                f"{self.title}: it does not tell when files were changed (such as {listed.uri}), so they are read in "
+                "every sync."
+            )
+        return listed
+
+
+def failure_of_access(
+    error: BaseException, uri: str | None, host: str | None = None, option: str = "its address"
+) -> Failure:
+    """What an exception of `FsspecAccess` means; the arguments are those of `failure_of`."""
+    if isinstance(error, ChangedFile):
+        return Failure(Trouble.CHANGED, "it is not of the expected version any more")
+    if isinstance(error, RootIsFileError):
+        reason = "it is a file; name the folder in which it is, and the file itself by the globs of a stream"
+        return Failure(Trouble.CONFIG, reason)
+    if isinstance(error, _Unlisted):
+        failure = failure_of(error.error, uri, host, option)
+        return replace(failure, reason=f"{error.uri}: {failure.reason}") if error.uri else failure
+    return failure_of(error, uri, host, option)
 
 
 class RootIsFileError(Exception):
@@ -382,18 +415,34 @@ def _version(entry: dict[str, Any], modified: datetime | None) -> str | None:
 def _modified(entry: dict[str, Any]) -> datetime | None:
     for key in _MODIFIED_KEYS:
         value = entry.get(key)
-        if value is not None and value != "":
-            return _naive_utc(value)
+        if value is not None and value != "" and (time := _time(value)) is not None:
+            return time
     return None
 
 
-def _naive_utc(value: Any) -> datetime:
-    """A time as naive UTC: filesystems give seconds since the epoch, datetimes of any zone, or ISO text."""
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC).replace(tzinfo=None)
-    if isinstance(value, str):
-        from dateutil import parser
+def _time(value: Any) -> datetime | None:
+    """A time as naive UTC; None if it is none.
 
-        value = parser.parse(value)
-    assert isinstance(value, datetime)
-    return naive_utc(value)
+    Filesystems give seconds or milliseconds since 1970, datetimes of any zone, the parts of a time, or text: ISO, that
+    of FTP (``20240131120000``), or that of ``ls -l``, which leaves out the year of the last months.
+    """
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value / 1000 if value > _MOST_SECONDS else value, UTC).replace(tzinfo=None)
+        if isinstance(value, tuple | list):
+            return datetime(*value[:6])
+        if isinstance(value, str):
+            if re.fullmatch(r"\d{14}(\.\d*)?", value):
+                return datetime.strptime(value[:14], "%Y%m%d%H%M%S")
+            from dateutil import parser
+
+            time = naive_utc(parser.parse(value))
+            of_last_year = not re.search(r"\d{4}", value) and time > _now() + timedelta(days=1)
+            return time.replace(year=time.year - 1) if of_last_year else time
+        return naive_utc(value)
+    except (ValueError, TypeError, OverflowError, OSError, AttributeError):
+        return None
+
+
+def _now() -> datetime:
+    return naive_utc(datetime.now(UTC))

@@ -50,6 +50,9 @@ _BY_NAME: dict[tuple[str, str], Trouble] = {
     ("paramiko", "BadHostKeyException"): Trouble.CONFIG,
     ("paramiko", "SSHException"): Trouble.TEMPORARY,
     ("fsspec", "FSTimeoutError"): Trouble.TEMPORARY,
+    ("ftplib", "error_temp"): Trouble.TEMPORARY,
+    ("ftplib", "error_proto"): Trouble.TEMPORARY,
+    ("ftplib", "error_reply"): Trouble.TEMPORARY,
     ("s3fs", "FileExpired"): Trouble.CHANGED,
     ("fsspec", "FileExpired"): Trouble.CHANGED,
 }
@@ -75,23 +78,27 @@ _TEMPORARY = {
     errno.ESTALE,
     errno.ETIMEDOUT,
 }
+_DENIED = ("denied", "permission", "privilege", "not allowed")
+"""Words by which FTP servers tell a file that may not be read from one that is not there: both are 550."""
 _THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"}
 _RENEWABLE = {"ExpiredToken", "ExpiredTokenException", "RequestTimeout", "RequestTimeTooSkewed", "InternalError"}
 
 
-def failure_of(error: BaseException, uri: str | None) -> Failure:
+def failure_of(error: BaseException, uri: str | None, host: str | None = None, option: str = "its address") -> Failure:
     """What the error means.
 
     Args:
         error: Raised by a filesystem or by a handle of it.
         uri: The file, or None for a listing: then what is missing is the folder of the config.
+        host: The server that is asked, with its port, if that is known.
+        option: What the user wrote the server's name into.
     """
     status = _status(error)
     if status == 407:
         return proxy_wants_credentials()
     trouble, what = _known(error)
     if status is None and trouble in (None, Trouble.TEMPORARY):
-        network = network_failure(error, None, "its address")
+        network = network_failure(error, host, option)
         if network is not None:
             return network
     code = _code(error)
@@ -99,6 +106,8 @@ def failure_of(error: BaseException, uri: str | None) -> Failure:
         trouble, what = Trouble.TEMPORARY, code
     if trouble is None and status is not None:
         trouble, what = _of_status(status), f"the server answered with status {status}" + (f" ({code})" if code else "")
+    if trouble is None and type(error).__module__ == "ftplib":
+        trouble, what = _of_ftp(str(error))
     if trouble is None:
         trouble, what = _of_builtin(error)
     if trouble is Trouble.MISSING:
@@ -123,6 +132,15 @@ def _of_status(status: int) -> Trouble:
         return Trouble.TEMPORARY
     known = {401: Trouble.CONFIG, 403: Trouble.CONFIG, 404: Trouble.MISSING, 410: Trouble.MISSING}
     return known.get(status, Trouble.CHANGED if status in (412, 416) else Trouble.OTHER)
+
+
+def _of_ftp(answer: str) -> tuple[Trouble | None, str]:
+    """What the final refusal of an FTP server means; https://www.rfc-editor.org/rfc/rfc959#page-39 has the codes."""
+    code = answer[:3]
+    what = f"the server answered {code}"
+    if code in ("530", "532") or (code == "550" and any(word in answer.lower() for word in _DENIED)):
+        return Trouble.CONFIG, what
+    return (Trouble.MISSING if code == "550" else Trouble.OTHER), what
 
 
 def _of_builtin(error: BaseException) -> tuple[Trouble, str]:

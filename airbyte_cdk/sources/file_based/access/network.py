@@ -55,8 +55,10 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(cause))
         yield cause
-        # urllib3 has `reason`, Azure `inner_exception`, botocore `kwargs`
+        # urllib3 has `reason`, Azure `inner_exception`, botocore `kwargs`, paramiko `errors` by address
         waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
+        errors = getattr(cause, "errors", None)
+        waiting += errors.values() if isinstance(errors, dict) else []
         kwargs = getattr(cause, "kwargs", None)
         waiting.append(kwargs.get("error") if isinstance(kwargs, dict) else None)
         waiting += [getattr(cause, "inner_exception", None), *cause.args]

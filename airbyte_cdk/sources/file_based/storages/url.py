@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic.v1 import BaseModel, Field, validator
 
 from airbyte_cdk.utils.oneof_option_config import OneOfOptionConfig
+
+if TYPE_CHECKING:
+    from airbyte_cdk.sources.file_based.access.facade import AccessFileSystem
 
 
 class UrlOptions(BaseModel):
@@ -38,23 +42,26 @@ class UrlOptions(BaseModel):
         return url
 
 
-def connect(options: UrlOptions) -> tuple[Any, str]:
-    """The filesystem and the path that the URL names.
+def connect(options: UrlOptions) -> tuple[AccessFileSystem, str]:
+    """The filesystem that the URL names. It connects on first use.
 
     Raises:
-        AirbyteTracedException: a config_error if fsspec knows no such protocol, its library is not installed, or the
-            options do not fit it.
+        AirbyteTracedException: a config_error if fsspec knows no such protocol, or its library is not installed. If the
+            options do not fit it, this comes from the first use on.
     """
     import fsspec
 
-    from airbyte_cdk.models import FailureType
-    from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+    from airbyte_cdk.sources.file_based.access.facade import AccessFileSystem
+    from airbyte_cdk.sources.file_based.storages.url_access import UrlAccess, refused
+    from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
-    try:
-        filesystem, root = fsspec.core.url_to_fs(options.url, **options.options)
-    except (ValueError, ImportError, TypeError) as error:
-        message = f"The URL of the storage cannot be opened: {error}"
-        raise AirbyteTracedException(
-            internal_message=message, message=message, failure_type=FailureType.config_error, exception=error
-        ) from error
-    return filesystem, root
+    for part in options.url.split("::"):
+        protocol = part.partition("://")[0] if "://" in part else None
+        try:
+            fsspec.get_filesystem_class(protocol)
+        except (ValueError, ImportError) as error:
+            raise refused(error) from error
+        if password := urlsplit(part).password:
+            add_to_secrets(password)
+            add_to_secrets(unquote(password))
+    return AccessFileSystem(UrlAccess(options.url, options.options)), ""
