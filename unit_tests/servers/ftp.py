@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ class Ftp(FolderServer):
     """Serves folders of the disk to the user `username`.
 
     Args:
-        machine_listings: Whether it knows MLSD; many servers only know LIST, which tells minutes.
+        without: Commands that it does not know. Many servers do not know MLSD, and tell minutes by LIST.
         port: Where to listen; any free port if 0.
 
     Attributes:
@@ -28,7 +29,7 @@ class Ftp(FolderServer):
     username = "ann"
     password = "ftp-reader-password"
 
-    def __init__(self, machine_listings: bool = True, port: int = 0) -> None:
+    def __init__(self, without: Collection[str] = (), port: int = 0) -> None:
         try:
             from pyftpdlib.authorizers import DummyAuthorizer
             from pyftpdlib.handlers import FTPHandler
@@ -40,8 +41,7 @@ class Ftp(FolderServer):
         self.served = Path(tempfile.mkdtemp(prefix="servers-ftp-"))
         self._authorizer = DummyAuthorizer()
         self._authorizer.add_user(self.username, self.password, str(self.served), perm="elr")
-        hidden = () if machine_listings else ("MLSD", "MLST")
-        commands = {name: about for name, about in FTPHandler.proto_cmds.items() if name not in hidden}
+        commands = {name: about for name, about in FTPHandler.proto_cmds.items() if name not in without}
         settings = {
             "authorizer": self._authorizer,
             "proto_cmds": commands,

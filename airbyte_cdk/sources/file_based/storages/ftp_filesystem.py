@@ -37,7 +37,8 @@ class FtpFileSystem(FTPFileSystem):  # type: ignore[misc]  # fsspec has no types
             if str(entry.get("unix.mode", "")).startswith("l"):
                 entry.update(self._file(entry["name"]) or {"type": "link"})
             if entry["type"] == "file" and not str(entry.get("modify", "0"))[:1].isdigit():
-                self._asked("MDTM", entry["name"])
+                if "MDTM" not in self._knows:
+                    self._asked("MDTM", entry["name"])
                 if self._knows["MDTM"]:
                     del entry["modify"]
         return entries if detail else [entry["name"] for entry in entries]

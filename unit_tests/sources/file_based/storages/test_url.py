@@ -161,7 +161,7 @@ def test_options_that_do_not_fit_are_a_config_error() -> None:
 @pytest.fixture(scope="module", params=["MLSD", "LIST"])
 def ftp(request: pytest.FixtureRequest) -> Iterator[Ftp]:
     pytest.importorskip("pyftpdlib")
-    with Ftp(machine_listings=request.param == "MLSD") as server:
+    with Ftp(without=["MLSD"] if request.param == "LIST" else []) as server:
         yield server
 
 
@@ -182,6 +182,31 @@ def test_ftp(ftp: Ftp) -> None:
     ftp.put("plain", "a.csv", b"longer than before", TIME + timedelta(seconds=1))
     assert contents(files, "a.csv") == b"longer than before"
     assert files.info("a.csv").version != one.version
+
+
+def test_an_ftp_server_of_the_first_days() -> None:
+    pytest.importorskip("pyftpdlib")
+    with Ftp(without=["MLSD", "MDTM", "SIZE"]) as server:
+        server.put("old", "dir/a.csv", b"content", TIME)
+        files = access(server.provider("old")["url"])
+        (found,) = files.files("")
+        assert (found.uri, found.size) == ("dir/a.csv", 7)
+        assert files.info("dir/a.csv") == found
+        assert found.modified.date() == TIME.date()
+        assert contents(files, "dir/a.csv") == b"content"
+        assert [listed.uri for listed in files.files("dir/")] == ["dir/a.csv"]
+        assert list(files.files("gone/")) == []
+
+
+def test_links_over_ftp(ftp: Ftp) -> None:
+    ftp.put("links", "dir/a.csv", b"content", TIME)
+    (ftp.served / "links" / "b.csv").symlink_to("dir/a.csv")
+    (ftp.served / "links" / "dir" / "up").symlink_to("../nowhere")
+    files = access(ftp.provider("links")["url"])
+    assert [(listed.uri, listed.size, listed.modified) for listed in sorted(files.files(""))] == [
+        ("b.csv", 7, TIME),
+        ("dir/a.csv", 7, TIME),
+    ]
 
 
 def test_a_folder_that_ftp_refuses_to_list_is_not_empty(ftp: Ftp) -> None:
