@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ import fsspec
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.fsspec_access import FsspecAccess, failure_of_access
 from airbyte_cdk.sources.file_based.access.storage_access import (
+    NEVER,
     Content,
     Enter,
     Failure,
@@ -56,10 +57,11 @@ class UrlAccess(StorageAccess):
         recursive: bool = True,
         enter: Enter = anything,
         wanted: Callable[[str], bool] = anything,
+        over: Event = NEVER,
     ) -> Iterator[Listed]:
         """As `FsspecAccess.files`."""
         with self._connected() as access:
-            yield from access.files(prefix, recursive=recursive, enter=enter, wanted=wanted)
+            yield from access.files(prefix, recursive=recursive, enter=enter, wanted=wanted, over=over)
 
     def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
         """As `FsspecAccess.open`."""
