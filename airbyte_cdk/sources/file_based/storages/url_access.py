@@ -114,6 +114,7 @@ class UrlAccess(StorageAccess):
         except (ValueError, ImportError, TypeError) as error:
             raise refused(error) from error
         access = FsspecAccess(filesystem, root)
+        access.watch = self.watch
         if access.mends_itself:
             access.retried = self.retried  # else the whole listing begins anew, with a new connection
         return access
