@@ -14,6 +14,7 @@ from threading import Event
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
@@ -23,7 +24,6 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     StorageAccess,
     Trouble,
     anything,
-    read_exactly,
 )
 
 MODIFIED = datetime(2024, 1, 1)

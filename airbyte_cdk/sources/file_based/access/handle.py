@@ -7,16 +7,14 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.access.range_cache import RangeCache
+from airbyte_cdk.sources.file_based.access.raw_io import ALL, ByRead, gathered
 from airbyte_cdk.sources.file_based.access.read_ahead import PIECE_BYTES, ReadAhead
 from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, StorageAccess, Trouble, differ
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 T = TypeVar("T")
 LOGGER = logging.getLogger("airbyte")
@@ -33,7 +31,7 @@ SKIPPED_BYTES = 1024 * 1024
 """A seek forward by at most so much reads on, where a stream is open: a new request costs more."""
 
 
-class StorageHandle(io.RawIOBase):
+class StorageHandle(ByRead):
     """A file of a storage: read in order with bounded read-ahead, or at random by ranges. Nothing is asked of the
     storage before the first read (or `expect_random_access`).
 
@@ -66,10 +64,6 @@ class StorageHandle(io.RawIOBase):
         self._piece = b""
         self._piece_at = 0
         self._ranges: RangeCache | None = None
-
-    def readable(self) -> bool:
-        """True."""
-        return True
 
     def seekable(self) -> bool:
         """True."""
@@ -108,27 +102,7 @@ class StorageHandle(io.RawIOBase):
             FileAccessError: The storage fails, or the file changed while it was read.
         """
         self._check_open()
-        parts: list[bytes] = []
-        missing = 1 << 62 if n is None or n < 0 else n
-        while missing > 0:
-            part = self._some(missing)
-            if not part:
-                break
-            self._position += len(part)
-            missing -= len(part)
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def readall(self) -> bytes:
-        """All the rest."""
-        return self.read(-1)
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill `buffer`; the number of bytes, as `read`."""
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
+        return gathered(self._next, ALL if n is None or n < 0 else n)
 
     def expect_random_access(self, *, ends: bool = True) -> None:
         """Read by ranges from now on. Loads the first and the last bytes at once, or the whole of a small file.
@@ -177,6 +151,11 @@ class StorageHandle(io.RawIOBase):
     def _check_open(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")
+
+    def _next(self, wanted: int) -> bytes:
+        data = self._some(wanted)
+        self._position += len(data)
+        return data
 
     def _some(self, wanted: int) -> bytes:
         """At least one byte at the position, at most `wanted`; ``b""`` at the end."""

@@ -10,6 +10,7 @@ from enum import Enum
 from threading import Event
 from typing import BinaryIO, NamedTuple, Protocol, TypeVar
 
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.watch import Watch
 
 T = TypeVar("T")
@@ -271,12 +272,3 @@ class StorageAccess(ABC):
 
     def close(self) -> None:  # noqa: B027  most have nothing to close
         """Let go of connections. The access can still be used: it connects again."""
-
-
-def read_exactly(content: Content, n: int, watch: Watch | None = None) -> bytes:
-    """The next `n` bytes of a content, fewer only at the end of the file.
-
-    Raises:
-        TooSlow: They do not come fast enough for the watch.
-    """
-    return (watch or Watch()).read_all(content.read, n)

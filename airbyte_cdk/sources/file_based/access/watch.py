@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+
+from airbyte_cdk.sources.file_based.access.raw_io import gathered
 
 FIRST_READ = 32 * 1024
 """Bytes of the first read of a body, whose speed is not known yet."""
@@ -54,8 +57,4 @@ class Watch:
 
     def read_all(self, read: Callable[[int], bytes], n: int) -> bytes:
         """The next `n` bytes, fewer only where `read` gives none; raises as `read` does."""
-        parts = []
-        while n > 0 and (part := self.read(read, n)):
-            parts.append(part)
-            n -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return gathered(partial(self.read, read), n)

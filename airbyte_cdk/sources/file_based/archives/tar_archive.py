@@ -29,7 +29,7 @@ from airbyte_cdk.sources.file_based.archives.handles import (
 from airbyte_cdk.sources.file_based.archives.naming import is_plain_tar
 from airbyte_cdk.sources.file_based.archives.tar_streams import IDLE, TarStream
 from airbyte_cdk.sources.file_based.archives.zip_archive import tell_left_out
-from airbyte_cdk.sources.file_based.parsers.compression import MAGIC_BYTES, Codec, codec_of
+from airbyte_cdk.sources.file_based.compression import MAGIC_BYTES, Codec, codec_of
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.archives.member import ArchiveMember

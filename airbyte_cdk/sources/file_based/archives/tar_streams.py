@@ -8,7 +8,7 @@ from threading import Lock
 
 from airbyte_cdk.sources.file_based.archives.errors import ArchiveError
 from airbyte_cdk.sources.file_based.archives.handles import READ_BYTES
-from airbyte_cdk.sources.file_based.parsers.compression import BrokenStream, Codec, decompressed
+from airbyte_cdk.sources.file_based.compression import BrokenStream, Codec, decompressed
 
 IDLE_STREAMS = 4
 """So many decompressions are kept open between two members, of all archives together."""

@@ -9,7 +9,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 
-from airbyte_cdk.sources.file_based.parsers.compression import OUTPUT_BYTES, Member
+from airbyte_cdk.sources.file_based.compression import OUTPUT_BYTES, Member
 
 if sys.version_info >= (3, 14):
     from compression import zstd

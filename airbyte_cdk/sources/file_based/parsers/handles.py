@@ -15,13 +15,12 @@ from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
+from airbyte_cdk.sources.file_based.access.raw_io import ALL, ByRead, gathered, putting_back, read_exactly
+from airbyte_cdk.sources.file_based.compression import MAGIC_BYTES, BrokenStream, codec_of, decompressed
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
-from airbyte_cdk.sources.file_based.parsers.compression import MAGIC_BYTES, BrokenStream, codec_of, decompressed
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
     from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 
@@ -31,22 +30,7 @@ READ_BYTES = 1024 * 1024
 """Wanted size of one read from a storage."""
 
 
-class _ByRead(io.RawIOBase):
-    """A file whose `read(n)` gives exactly n bytes, fewer only before its end."""
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill `buffer`; the number of bytes, as `read`."""
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view)) or b""
-        view[: len(data)] = data
-        return len(data)
-
-
-class ByteStream(_ByRead):
+class ByteStream(ByRead):
     """The content of a file in order, decompressed.
 
     Args:
@@ -67,31 +51,25 @@ class ByteStream(_ByRead):
             BrokenStream: Compressed data is broken, and all that can be decoded was returned by earlier calls.
             Exception: What the storage raises, as it is.
         """
-        if self._broken is not None:
+        data = b"" if self._broken else gathered(self._next, n if n >= 0 else ALL)
+        if self._broken and not data:
             raise self._broken
-        parts: list[bytes] = []
-        missing = n if n >= 0 else 1 << 62
-        while missing > 0:
-            if self._taken >= len(self._piece):
-                try:
-                    self._piece, self._taken = self._pieces(max(min(missing, 1 << 30), READ_BYTES)), 0
-                except BrokenStream as broken:
-                    self._broken, self._piece, self._taken = broken, b"", 0
-                    if parts:
-                        break
-                    raise
-                if not self._piece:
-                    break
-            part = self._piece
-            if self._taken or len(part) > missing:
-                part = part[self._taken : self._taken + missing]
-            self._taken += len(part)
-            missing -= len(part)
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return data
+
+    def _next(self, wanted: int) -> bytes:
+        if self._taken >= len(self._piece):
+            try:
+                self._piece, self._taken = self._pieces(max(min(wanted, 1 << 30), READ_BYTES)), 0
+            except BrokenStream as broken:
+                self._broken, self._piece, self._taken = broken, b"", 0
+        part = self._piece
+        if self._taken or len(part) > wanted:
+            part = part[self._taken : self._taken + wanted]
+        self._taken += len(part)
+        return part
 
 
-class WatchedFile(_ByRead):
+class WatchedFile(ByRead):
     """A file that remembers what its storage raised: libraries take some of that for broken content.
 
     Args:
@@ -138,10 +116,7 @@ class WatchedFile(_ByRead):
     def read(self, n: int = -1, /) -> bytes:
         """Exactly `n` bytes, fewer only before the end of the file: handles of some storages give fewer at a time."""
         try:
-            data = self.handle.read(n)
-            while 0 < len(data) < n and (more := self.handle.read(n - len(data))):
-                data += more
-            return data
+            return self.handle.read(n) if n < 0 else read_exactly(self.handle, n)
         except BaseException as error:
             self.error = error
             raise
@@ -167,7 +142,7 @@ def open_bytes(
         handle = _opened(file, stream_reader, logger, stack)
         read = _byte_reader(file, handle, encoding_if_text)
         head = _head(read)
-        pieces = _putting_back(head, read)
+        pieces = putting_back(head, read)
         codec = codec_of(head, file.uri)
         if codec is not None:
             pieces = _one_by_one(decompressed(pieces, codec))
@@ -251,16 +226,6 @@ def _head(read: Callable[[int], bytes]) -> bytes:
     while 0 < len(head) < MAGIC_BYTES and (more := read(READ_BYTES)):
         head += more
     return head
-
-
-def _putting_back(head: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    """As `read`, but gives `head` first."""
-    waiting = [head] if head else []
-
-    def pieces(n: int) -> bytes:
-        return waiting.pop() if waiting else read(n)
-
-    return pieces
 
 
 def _one_by_one(chunks: Iterator[bytes]) -> Callable[[int], bytes]:

@@ -11,7 +11,7 @@ import re
 
 import msgspec
 
-from airbyte_cdk.sources.file_based.parsers.compression import BrokenStream
+from airbyte_cdk.sources.file_based.compression import BrokenStream
 from airbyte_cdk.sources.file_based.parsers.handles import ByteStream
 
 BLOCK_BYTES = 1000 * 1024

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 from typing import IO
 
-from airbyte_cdk.sources.file_based.parsers.compression import CODECS
+from airbyte_cdk.sources.file_based.compression import CODECS
 
 _WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _SLIDES = "application/vnd.openxmlformats-officedocument.presentationml.presentation"

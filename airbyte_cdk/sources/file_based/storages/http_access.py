@@ -16,6 +16,7 @@ import requests
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.network import content_range
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
@@ -28,7 +29,6 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     anything,
     differ,
     naive_utc,
-    read_exactly,
 )
 from airbyte_cdk.sources.file_based.storages.http_client import (
     HttpClient,

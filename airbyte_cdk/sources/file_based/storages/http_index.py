@@ -18,7 +18,7 @@ import requests
 
 from airbyte_cdk.sources.file_based.access.storage_access import Enter, Failure, Retried, Trouble
 from airbyte_cdk.sources.file_based.access.watch import Watch
-from airbyte_cdk.sources.file_based.parsers.compression import CODECS, BrokenStream, decompressed
+from airbyte_cdk.sources.file_based.compression import CODECS, BrokenStream, decompressed
 from airbyte_cdk.sources.file_based.storages.http_client import HttpClient, read
 from airbyte_cdk.sources.file_based.storages.http_errors import HttpError, refused, settled
 from airbyte_cdk.sources.file_based.storages.http_parallel import in_parallel

@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from airbyte_cdk.sources.file_based.access.errors import SAME_PAGE, AnswerError
 from airbyte_cdk.sources.file_based.access.network import content_range, network_failure, proxy_failure
 from airbyte_cdk.sources.file_based.access.ranges import read_joined
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
@@ -26,7 +27,6 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     StorageAccess,
     Trouble,
     anything,
-    read_exactly,
 )
 from airbyte_cdk.sources.file_based.access.watch import Watch
 from airbyte_cdk.sources.file_based.storages.rest_failures import (

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError, IncompleteReadError
 from airbyte_cdk.sources.file_based.access.errors import AnswerError
 from airbyte_cdk.sources.file_based.access.network import content_range
 from airbyte_cdk.sources.file_based.access.ranges import read_joined
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
@@ -24,7 +25,6 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     Trouble,
     anything,
     naive_utc,
-    read_exactly,
 )
 from airbyte_cdk.sources.file_based.storages import s3_client
 from airbyte_cdk.sources.file_based.storages.s3_failures import S3Failures, has_expired, status_of

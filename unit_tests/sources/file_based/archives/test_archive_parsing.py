@@ -22,7 +22,8 @@ from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.access.fsspec_access import FsspecAccess
 from airbyte_cdk.sources.file_based.access.handle import StorageHandle
-from airbyte_cdk.sources.file_based.access.storage_access import Content, read_exactly
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
+from airbyte_cdk.sources.file_based.access.storage_access import Content
 from airbyte_cdk.sources.file_based.archives import ArchiveError, BrokenArchive, close_idle, matching_members, members
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
 from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode

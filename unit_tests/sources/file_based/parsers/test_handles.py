@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airbyte_cdk.sources.file_based import compression
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError
-from airbyte_cdk.sources.file_based.parsers import compression
 from airbyte_cdk.sources.file_based.parsers.handles import BrokenStream, open_bytes, open_random
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 
@@ -195,9 +195,7 @@ def test_all_that_a_truncated_file_holds_is_handed_out_first(suffix: str, member
     assert f"breaks off at byte {len(data)}" in broken.reason
     # given little by little, the decoder gives the same
     slowly = 0
-    member = {".gz": compression.GzipMember, ".bz2": bz2.BZ2Decompressor, ".xz": lzma.LZMADecompressor}.get(
-        suffix, zstd.ZstdDecompressor
-    )
+    [member] = [codec.new_member for codec in compression.CODECS if codec.suffix == suffix]
     decoder = member()
     while data:
         piece, data = data[:100], data[100:]

@@ -15,7 +15,8 @@ from azure.storage.blob import ContainerSasPermissions, ContentSettings, generat
 from pydantic.v1 import ValidationError
 
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble, read_exactly
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
+from airbyte_cdk.sources.file_based.access.storage_access import Failure, Trouble
 from airbyte_cdk.sources.file_based.storages import azure
 from airbyte_cdk.sources.file_based.storages.azure import AzureOptions
 from airbyte_cdk.sources.file_based.storages.azure_access import AzureAccess

@@ -13,7 +13,8 @@ import requests
 from pydantic.v1 import ValidationError
 
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.file_based.access.storage_access import Trouble, read_exactly
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
+from airbyte_cdk.sources.file_based.access.storage_access import Trouble
 from airbyte_cdk.sources.file_based.storages import gcs, gcs_session
 from airbyte_cdk.sources.file_based.storages.gcs import GcsOptions
 from airbyte_cdk.sources.file_based.storages.gcs_access import GcsAccess, _status_error

@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy
 from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
-from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, StorageAccess, Trouble, read_exactly
+from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, StorageAccess, Trouble
 from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader
 from airbyte_cdk.sources.file_based.storages import http_errors
 from airbyte_cdk.sources.file_based.storages.http import HttpOptions, connect

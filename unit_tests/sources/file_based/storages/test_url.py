@@ -15,9 +15,9 @@ import pytest
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.fsspec_access import FsspecAccess
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy
 from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
-from airbyte_cdk.sources.file_based.access.storage_access import read_exactly
 from airbyte_cdk.sources.file_based.storages.url import UrlOptions, connect
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException

@@ -61,39 +61,46 @@ class Member(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-class DamagedGzip(Exception):
-    """A gzip member cannot be decoded further; `decoded` is what its last piece still gave."""
+class DamagedDeflate(Exception):
+    """Deflated data cannot be decoded further; `decoded` is what its last piece still gave."""
 
     def __init__(self, reason: str, decoded: bytes) -> None:
         super().__init__(reason)
         self.decoded = decoded
 
 
-class GzipMember:
-    """One gzip member, with the interface of `bz2.BZ2Decompressor`."""
+class Inflate:
+    """One deflated stream, with the interface of `bz2.BZ2Decompressor`.
 
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(wbits=31)
+    Args:
+        wbits: What is around it, as `zlib.decompressobj` takes it: `GZIP` or `BARE`.
+    """
+
+    GZIP = 31
+    BARE = -15
+
+    def __init__(self, wbits: int) -> None:
+        self._inflate = zlib.decompressobj(wbits=wbits)
         self.needs_input = True
 
     @property
     def eof(self) -> bool:
-        """Whether the end of the member was decoded, and its checksum agreed."""
+        """Whether the end was decoded, and the checksum, if there is one, agreed."""
         return self._inflate.eof
 
     @property
     def unused_data(self) -> bytes:
-        """What follows the member in the data given last."""
+        """What follows the end in the data given last."""
         return self._inflate.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """The next bytes, at most `max_length`; raises DamagedGzip, which carries the last bytes that decode."""
+        """The next bytes, at most `max_length`; raises DamagedDeflate, which carries the last bytes that decode."""
         data = self._inflate.unconsumed_tail + data
         before = self._inflate.copy()
         try:
             decoded = self._inflate.decompress(data, max_length)
         except zlib.error as error:
-            raise DamagedGzip(str(error), _decodable(before, data)) from None
+            raise DamagedDeflate(str(error), _decodable(before, data)) from None
         self.needs_input = not self._inflate.unconsumed_tail and len(decoded) < max_length
         return decoded
 
@@ -135,7 +142,7 @@ class Codec:
 # The magic of bzip2 is plain text ("BZh9"), so its block or end mark is asked for, too. A skippable frame of Zstandard
 # begins with one of sixteen magics.
 CODECS = (
-    Codec("gzip", ".gz", re.compile(rb"\x1f\x8b\x08"), b"\x1f\x8b\x08", GzipMember),
+    Codec("gzip", ".gz", re.compile(rb"\x1f\x8b\x08"), b"\x1f\x8b\x08", lambda: Inflate(Inflate.GZIP)),
     Codec(
         "bzip2",
         ".bz2",
@@ -242,8 +249,8 @@ def decompressed(read: Callable[[int], bytes], codec: Codec) -> Iterator[bytes]:
                 raise BrokenStream(f"the {codec.name} data breaks off at byte {source.position} of the file", handed)
             try:
                 decoded = member.decompress(piece, OUTPUT_BYTES)
-            except (DamagedGzip, OSError, ValueError, EOFError, lzma.LZMAError, zstd.ZstdError) as error:
-                if isinstance(error, DamagedGzip) and error.decoded:
+            except (DamagedDeflate, OSError, ValueError, EOFError, lzma.LZMAError, zstd.ZstdError) as error:
+                if isinstance(error, DamagedDeflate) and error.decoded:
                     handed += len(error.decoded)
                     yield error.decoded
                 reason = f"the {codec.name} data is damaged before byte {source.position} of the file ({error})"
