@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Condition
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.streams.partition import Partition
 
 MOST_WAITING = 1000
-"""Partitions of one stream that wait to be read: its listing pauses while there are so many."""
+"""Partitions of one stream that a worker could read: its listing pauses while there are so many."""
 
 
 @dataclass(eq=False)
@@ -35,10 +35,16 @@ class Task:
 
 @dataclass(eq=False)
 class _Queue:
-    """The work of one stream."""
+    """The work of one stream.
+
+    Attributes:
+        waiting: What may be read now.
+        behind: By group, what may be read when the partition of this group that is waiting or being read has ended.
+    """
 
     read: StreamRead
     waiting: deque[Partition] = field(default_factory=deque)
+    behind: dict[Hashable, deque[Partition]] = field(default_factory=dict)
     paused: Task | None = None
     listed: bool = False
     running: int = 0
@@ -55,12 +61,37 @@ class _Queue:
         told, self.told = self.told, self.finished
         return self.finished and not told
 
+    def add(self, partition: Partition) -> bool:
+        """Queue a partition; whether it may be read now."""
+        group = partition.group
+        if group is not None and group in self.behind:
+            self.behind[group].append(partition)
+            return False
+        if group is not None:
+            self.behind[group] = deque()
+        self.waiting.append(partition)
+        return True
+
+    def let_next(self, group: Hashable | None) -> None:
+        """A partition of the group has ended: the next one may be read, before all others."""
+        behind = self.behind.get(group)
+        if behind:
+            self.waiting.appendleft(behind.popleft())
+        else:
+            self.behind.pop(group, None)
+
+    def stop(self) -> None:
+        self.stopped = True
+        self.waiting.clear()
+        self.behind.clear()
+
 
 class Schedule:
     """Hands out tasks: partitions of the streams that are listed first, in their order, then the next listing.
 
     So one worker ends a stream before it begins the next, and many workers list ahead while others read. A listing
-    that is far ahead pauses, so that memory does not grow with the number of partitions.
+    that is far ahead pauses, so that memory does not grow with the number of partitions. Of a group of partitions one is
+    handed out at a time, see `Partition.group`.
     """
 
     def __init__(self, reads: Sequence[StreamRead]) -> None:
@@ -75,7 +106,10 @@ class Schedule:
                 for queue in self._queues.values():
                     if queue.waiting:
                         queue.running += 1
-                        return Task(queue.read, queue.waiting.popleft())
+                        task = Task(queue.read, queue.waiting.popleft())
+                        if any(other.waiting or other.paused for other in self._queues.values()):
+                            self._changed.notify()  # `end` leaves what it finds to its own worker, which may take other
+                        return task
                 for queue in self._queues.values():
                     if queue.paused is not None:
                         task, queue.paused = queue.paused, None
@@ -96,8 +130,8 @@ class Schedule:
             queue = self._queues[id(read)]
             if self.stopped(read):
                 return False
-            queue.waiting.append(partition)
-            self._changed.notify()
+            if queue.add(partition):
+                self._changed.notify()
             return len(queue.waiting) < MOST_WAITING
 
     def pause(self, task: Task) -> bool:
@@ -116,15 +150,17 @@ class Schedule:
             queue.running -= 1
             if task.partition is None:
                 queue.listed = True
-            self._changed.notify_all()
+            else:
+                queue.let_next(task.partition.group)
+            if queue.finished:
+                self._changed.notify_all()
             return queue.finishes()
 
     def stop(self, read: StreamRead) -> bool:
         """Forget the waiting partitions of a stream, and make its running ones give up; whether it has ended so."""
         with self._changed:
             queue = self._queues[id(read)]
-            queue.stopped = True
-            queue.waiting.clear()
+            queue.stop()
             self._changed.notify_all()
             return queue.finishes()
 

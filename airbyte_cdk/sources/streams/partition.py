@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -21,6 +21,12 @@ class Partition(ABC):
     @abstractmethod
     def slice(self) -> Mapping[str, Any]:
         """What tells this partition from the others of its stream, as plain data."""
+
+    @property
+    def group(self) -> Hashable | None:
+        """Partitions of one group are read one after the other, in the order in which the stream gives them; those
+        without a group (None) whenever a worker is free."""
+        return None
 
     @abstractmethod
     def read(self) -> Iterable[Item]:

@@ -338,6 +338,55 @@ def test_a_source_that_stops_at_the_first_failure_ends_what_is_under_way() -> No
     assert all(isinstance(read.error, OSError) for read in reads)
 
 
+class Grouped(Numbers):
+    """A partition of a group, which notes when it is read, beside which others."""
+
+    def __init__(self, name: str, group: str | None, log: list[str], running: list[Any], most: list[int]) -> None:
+        super().__init__(name, [0])
+        self._group, self._log, self._running, self._most = group, log, running, most
+
+    @property
+    def group(self) -> str | None:
+        return self._group
+
+    def read(self) -> Iterable[Item]:
+        self._running.append(self._group)
+        self._log.append(self.name)
+        assert self._group is None or self._running.count(self._group) == 1
+        self._most[0] = max(self._most[0], len(self._running))
+        time.sleep(0.002)
+        if self.name == "b3":
+            self._running.remove(self._group)
+            raise OSError("gone")
+        yield from super().read()
+        self._running.remove(self._group)
+
+
+@pytest.mark.parametrize("readers", [1, 4])
+def test_partitions_of_a_group_are_read_one_after_the_other(readers: int) -> None:
+    log: list[str] = []
+    running: list[Any] = []
+    most = [0]
+    names = [(f"{group}{number:02}", group) for number in range(20) for group in "abcn"]
+    names[names.index(("b03", "b"))] = ("b3", "b")
+    parts = [Grouped(name, group if group != "n" else None, log, running, most) for name, group in names]
+    _, reads = run([Toy("s", parts, tolerant=True), Toy("t", [Numbers("p", [1])])], readers)
+    assert [read.error for read in reads] == [None, None]
+    assert sorted(log) == sorted(name for name, _ in names)
+    for wanted in "abc":  # also behind one that failed
+        assert [name for name in log if name.startswith(wanted)] == [name for name, group in names if group == wanted]
+    assert most[0] == readers
+
+
+def test_the_rest_of_a_group_is_forgotten_when_its_stream_stops() -> None:
+    log: list[str] = []
+    parts = [Grouped("b3" if number == 1 else f"b{number}0", "b", log, [], [0]) for number in range(1000)]
+    _, reads = run([Toy("s", parts), Toy("t", [Numbers("p", [1])])], 4)
+    assert isinstance(reads[0].error, OSError)
+    assert reads[1].error is None
+    assert len(log) < 1000
+
+
 class Singles(Partition):
     """Yields single records."""
 
