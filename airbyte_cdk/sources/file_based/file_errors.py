@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airbyte_cdk.models import FailureType
-from airbyte_cdk.sources.file_based.access.errors import FileAccessError
-from airbyte_cdk.sources.file_based.access.storage_access import Trouble
+from airbyte_cdk.sources.file_based.access.errors import Answers, FileAccessError
 from airbyte_cdk.sources.file_based.rejects import LISTED, RejectKind, Rejects
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from airbyte_cdk.utils.wording import counted
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
-
-UNANSWERED = 3
-"""So many files in a row that a storage does not give, though it was asked again and again, end the stream."""
 
 
 class FileErrors:
@@ -34,7 +30,7 @@ class FileErrors:
         self._bad: list[tuple[str, str]] = []
         self._broken: list[tuple[str, str]] = []
         self._unread: list[tuple[str, BaseException]] = []
-        self._unanswered = 0
+        self._answers = Answers()
 
     def __bool__(self) -> bool:
         return bool(self._bad or self._broken or self._unread)
@@ -52,7 +48,7 @@ class FileErrors:
 
     def storage_answered(self) -> None:
         """Take note that a file was read to its end."""
-        self._unanswered = 0
+        self._answers.note(None)
 
     def unread(self, file: RemoteFile, error: BaseException) -> bool:
         """Tell that `file` could not be read to its end; the first `LISTED` with their stack trace.
@@ -66,9 +62,8 @@ class FileErrors:
             trace = None if explains_itself(error) else error
             self._logger.error(f"stream={self._stream} file={uri}: could not be read: {error}", exc_info=trace)
         self._unread.append((uri, error))
-        gone = isinstance(error, FileAccessError) and error.failure.trouble is Trouble.TEMPORARY
-        self._unanswered = self._unanswered + 1 if gone else 0
-        return self._unanswered < UNANSWERED
+        self._answers.note(error)
+        return not self._answers.stopped
 
     def summary(self) -> AirbyteTracedException | None:
         """What the user must know at the end, or None.

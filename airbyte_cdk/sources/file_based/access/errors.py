@@ -55,3 +55,35 @@ class AnswerError(OSError):
     def __init__(self, trouble: Trouble, reason: str) -> None:
         super().__init__(reason)
         self.failure = Failure(trouble, reason)
+
+
+UNANSWERED = 3
+"""A storage that gives none of so many files in a row, though it was asked again and again, has stopped to answer."""
+
+
+class Answers:
+    """Notices that a storage has stopped to answer, so that others of its files are not waited for in vain."""
+
+    def __init__(self) -> None:
+        self._missed = 0
+        self._last: FileAccessError | None = None
+
+    def note(self, error: BaseException | None) -> None:
+        """Take note of how the reading of one file ended: None for well."""
+        if isinstance(error, FileAccessError) and error.failure.trouble is Trouble.TEMPORARY:
+            self._missed += 1
+            self._last = error
+        else:
+            self._missed = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the last `UNANSWERED` files, or more, were not given."""
+        return self._missed >= UNANSWERED
+
+    def silence(self, uri: str) -> FileAccessError | None:
+        """The error of a file that is not asked for, since the storage has stopped to answer; None if it has not."""
+        if not self.stopped or self._last is None:
+            return None
+        reason = f"it was not asked for, as {UNANSWERED} files in a row before it were not given"
+        return FileAccessError(self._last.storage, uri, Failure(Trouble.TEMPORARY, reason))

@@ -66,8 +66,14 @@ class StorageHandle(ByRead):
         self._ranges: RangeCache | None = None
 
     def seekable(self) -> bool:
-        """True."""
-        return True
+        """Whether any place can be read, the end as well: the storage tells the size. It is asked if the listing did
+        not tell.
+
+        Raises:
+            FileAccessError: The storage fails.
+        """
+        self._check_open()
+        return self._file.known_size() is not None
 
     def tell(self) -> int:
         """The position."""
@@ -103,6 +109,28 @@ class StorageHandle(ByRead):
         """
         self._check_open()
         return gathered(self._next, ALL if n is None or n < 0 else n)
+
+    def read_at(self, position: int, n: int) -> bytes:
+        """`n` bytes at a position, fewer only at the end of the file; the handle's own position stays. Any number of
+        threads may call this at once.
+
+        Raises:
+            io.UnsupportedOperation: Random access is not expected, or not possible.
+            FileAccessError: As `read`.
+        """
+        self._check_open()
+        ranges = self._ranges
+        if ranges is None:
+            raise io.UnsupportedOperation(f"file {self._file.uri} is read in order")
+        at = position
+
+        def some(wanted: int) -> bytes:
+            nonlocal at
+            data = self._file.explained(lambda: ranges.read(at, wanted))
+            at += len(data)
+            return data
+
+        return gathered(some, n)
 
     def expect_random_access(self, *, ends: bool = True) -> None:
         """Read by ranges from now on. Loads the first and the last bytes at once, or the whole of a small file.

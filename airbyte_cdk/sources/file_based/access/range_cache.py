@@ -50,7 +50,7 @@ class RangeCache:
     """Reads a file of known size at random places, and loads announced ranges ahead.
 
     Threads run only while there is something to load; they are daemons, since a request that hangs in the network
-    must not keep the process alive. One thread reads; it may be another one each time.
+    must not keep the process alive. Several threads may read at once; a part that two of them want is loaded once.
 
     Args:
         load: Gives the bytes of a range, whole, or raises.

@@ -242,8 +242,17 @@ class HttpAccess(StorageAccess):
         return [parts[part] for part in ranges]
 
     def info(self, uri: str) -> Listed:
-        """Size, time and version now; the time is this moment where the server tells none."""
-        return self._listed(uri, self._url(uri), _now())
+        """Size, time and version now; the time is this moment where the server tells none.
+
+        A server whose answer to HEAD has no size is asked for the first byte as well: a part tells the size of the
+        whole. The listing does not ask so much.
+        """
+        url, now = self._url(uri), _now()
+        listed = self._listed(uri, url, now)
+        if listed.size is not None:
+            return listed
+        found = self._client.first_byte(url)
+        return Listed(uri, found.size, found.modified or now, found.version)
 
     def failure(self, error: BaseException, uri: str | None = None) -> Failure:
         """What an exception means."""

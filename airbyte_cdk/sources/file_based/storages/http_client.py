@@ -94,13 +94,13 @@ class HttpClient:
         """
         host = urlsplit(url).netloc
         if host in self._get_for_head:
-            return self._first_byte(url)
+            return self.first_byte(url)
         try:
             with self._send("HEAD", url, {"Accept-Encoding": "identity"}) as response:
                 pass
         except HttpError as error:
             if error.unanswered:
-                return self._first_byte(url)
+                return self.first_byte(url)
             raise
         # An answer to HEAD has no body, and some servers say that its length is 0.
         if response.ok and response.headers.get("Content-Length") != "0":
@@ -111,12 +111,17 @@ class HttpClient:
             refusal = refused(response, url)
             if refusal.failure.retry_after is not None or not (status in _REFUSES_HEAD or status >= 500):
                 raise refusal
-        found = self._first_byte(url)
+        found = self.first_byte(url)
         if status in _REFUSES_HEAD:
             self._get_for_head.add(host)
         return found
 
-    def _first_byte(self, url: str) -> Details:
+    def first_byte(self, url: str) -> Details:
+        """What a server tells about a file with its first byte; some tell the size only so.
+
+        Raises:
+            HttpError: There is no such file, or the server does not tell.
+        """
         with self.get(url, {"Range": "bytes=0-0"}) as response:
             found = details(response)
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and not found.size:

@@ -309,11 +309,43 @@ def test_a_storage_that_tells_no_size(web: WebServer) -> None:
             return super().info(uri)._replace(size=None)
 
     with StorageHandle(RetryingAccess(Silent(web.port), QUICK), "large") as handle:
+        assert not handle.seekable()
         handle.expect_random_access()
         with pytest.raises(io.UnsupportedOperation, match="size of file large"):
             handle.seek(0, io.SEEK_END)
+        with pytest.raises(io.UnsupportedOperation, match="file large is read in order"):
+            handle.read_at(0, 10)
         assert handle.read() == LARGE
         assert handle.read(1) == b""
+
+
+def test_a_handle_that_several_threads_read(web: WebServer) -> None:
+    wrong: list[int] = []
+    with handle_on(web, "large", size=len(LARGE), version=etag(LARGE)) as handle:
+        handle.expect_random_access(ends=False)
+        places = iter(range(0, 6 << 20, 3000))
+        lock = threading.Lock()
+
+        def work() -> None:
+            while True:
+                with lock:
+                    place = next(places, None)
+                if place is None:
+                    return
+                if handle.read_at(place - place % 65536, 70_000) != LARGE[place - place % 65536 :][:70_000]:
+                    wrong.append(place)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert not wrong
+        assert handle.tell() == 0
+        assert handle.read_at(len(LARGE) - 5, 100) == LARGE[-5:]
+        assert handle.read_at(len(LARGE) + 5, 100) == b""
+    assert web.sent < 11 << 20  # each byte once, and what was read ahead
+    assert len(web.asked) < 40
 
 
 @pytest.mark.parametrize("how", ["close", "forget"])

@@ -282,6 +282,18 @@ def test_statuses(code: int, headers: dict[str, str | None], trouble: Trouble, a
         assert f"answered {code}" in told.reason or code == 407
 
 
+def test_a_size_that_only_a_part_tells() -> None:
+    no_length = {"Content-Length": None, "ETag": '"1"'}
+    part = Answer(206, BODY[:1], {**no_length, "Content-Range": f"bytes 0-0/{len(BODY)}"})
+    for answer, size in ((part, len(BODY)), (Answer(200, BODY, no_length), None)):
+        with answering(answer, Answer(headers=no_length)) as web:
+            files = access(f"{web.url}/a.csv")
+            (listed,) = files.files("")
+            assert (listed.size, web.methods("/a.csv")) == (None, ["HEAD"])  # a listing asks each file once
+            found = files.info(listed.uri)
+            assert (found.size, found.version) == (size, '"1"')
+
+
 def test_retry_after_as_a_date() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     with answering(Answer(503, headers={"Retry-After": later})) as server:
