@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import threading
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
+
+import pytest
 
 from integration.source_process import Run, configured, source_files
 from servers.s3 import Moto
+from servers.web import Answer, Asked, WebServer
 
 ROWS = b"id\n1\n2\n"
+COLUMNS = {"id": {"type": "string"}}
+STREAM = {"name": "s", "json_schema": {"properties": COLUMNS}, "supported_sync_modes": ["full_refresh", "incremental"]}
+CATALOG = {"streams": [{"stream": STREAM, "sync_mode": "incremental", "destination_sync_mode": "append"}]}
+"""What `discover` finds of these files; it need not be run for each test."""
+AT_ONCE = {"AIRBYTE_STORAGE_RETRY_SECONDS": "0"}
 
 
 def zipped(**members: bytes) -> bytes:
@@ -30,6 +42,68 @@ def tarred(**members: bytes) -> bytes:
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     return packed.getvalue()
+
+
+class FilesOnTheWeb:
+    """Files behind an index page, and the bytes that were sent of them.
+
+    Args:
+        files: Content by name.
+        statuses: By name, with what GET of a file is refused.
+        lengths: Whether answers tell the length of what follows.
+        ranges: Whether parts are given.
+        chunked: Whether bodies are sent in chunks.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        statuses: Mapping[str, int] | None = None,
+        *,
+        lengths: bool = True,
+        ranges: bool = True,
+        chunked: bool = False,
+    ) -> None:
+        self.files, self.statuses, self.ranges = files, statuses or {}, ranges
+        no_length: dict[str, str | None] = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": None}
+        self.length = {} if lengths else no_length
+        self.chunked = chunked
+        self.sent = 0
+        self.lock = threading.Lock()
+        self.server = WebServer(self.answer)
+
+    def answer(self, asked: Asked) -> Answer:
+        name = asked.path.lstrip("/")
+        if not name:
+            links = "".join(f'<a href="{file}">{file}</a>' for file in self.files)
+            page = f'<title>Index of /</title><a href="../">../</a>{links}'.encode()
+            return Answer(body=page, headers={"Content-Type": "text/html"})
+        data = self.files[name]
+        facts = {"Last-Modified": "Sun, 01 Feb 2026 10:20:30 GMT", "ETag": f'"{len(data)}"'}
+        if asked.method == "HEAD":
+            return Answer(body=data, headers={**facts, **self.length})
+        if name in self.statuses:
+            return Answer(self.statuses[name])
+        if (span := asked.headers.get("range")) and self.ranges:
+            first, _, last = span.removeprefix("bytes=").partition("-")
+            start, end = int(first), min(int(last) + 1, len(data)) if last else len(data)
+            facts["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+            return Answer(206, self.counted(data[start:end]), {**facts, **self.length})
+        return Answer(200, self.counted(data), {**facts, **self.length})
+
+    def counted(self, data: bytes) -> bytes:
+        with self.lock:
+            self.sent += len(data)
+        return b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if self.chunked else data
+
+    def config(self, *globs: str) -> dict[str, Any]:
+        return config({"storage": "http", "base_url": f"{self.server.url}/"}, *globs)
+
+    def __enter__(self) -> FilesOnTheWeb:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.close()
 
 
 def config(provider: dict[str, Any], *globs: str, **more: Any) -> dict[str, Any]:
@@ -116,3 +190,72 @@ def test_raw_files_take_archives_as_they_are(tmp_path: Path) -> None:
     run = source_files("read", tmp_path, settings, catalog, environment=staging)
     (record,) = run.of_type("RECORD")
     assert Path(record["record"]["file_reference"]["staging_file_url"]).read_bytes() == packed
+
+
+@pytest.mark.parametrize(("status", "failure_type"), [(403, "config"), (404, "transient"), (503, "transient")])
+def test_an_archive_that_is_not_given_costs_no_other_file(tmp_path: Path, status: int, failure_type: str) -> None:
+    for refused in ("b.zip", "b.tar", "b.tgz"):
+        files = {"a.csv": ROWS, refused: b"x" * 5000, "c.zip": zipped(x=ROWS), "d.csv": ROWS}
+        with FilesOnTheWeb(files, {refused: status}) as web:
+            run = source_files("read", tmp_path, web.config("**"), CATALOG, environment=AT_ONCE)
+        assert run.code == 1
+        assert urls(run) == ["a.csv", "c.zip#x.csv", "d.csv"]
+        assert sorted(run.states["s"]["history"]) == ["a.csv", "c.zip#x.csv", "d.csv"]
+        (error, *_) = run.errors
+        assert f"1 files of HTTP folder {web.server.url}/ could not be read: {refused} (" in error["message"]
+        assert f"{status}" in error["message"]
+        assert error["failure_type"] == f"{failure_type}_error"
+
+
+def test_a_storage_that_has_stopped_to_answer_is_not_asked_for_each_archive(tmp_path: Path) -> None:
+    files = {f"{number}.zip": zipped(x=ROWS) for number in range(9)}
+    with FilesOnTheWeb(files, dict.fromkeys(files, 503)) as web:
+        run = source_files("read", tmp_path, web.config("**"), CATALOG, environment=AT_ONCE)
+        asked = [name for name in files if "GET" in web.server.methods(f"/{name}")]
+    assert run.code == 1
+    assert len(asked) == 3
+    assert run.errors[0]["failure_type"] == "transient_error"
+    assert "503" in run.errors[0]["message"]
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize("ranges", [True, False])
+def test_servers_that_tell_no_length(tmp_path: Path, chunked: bool, ranges: bool) -> None:
+    packed = tarred(x=ROWS, y=ROWS)
+    files = {"a.csv": ROWS, "b.zip": zipped(x=ROWS), "c.tgz": packed, "d.tar": gzip.decompress(packed), "e.csv": ROWS}
+    with FilesOnTheWeb(files, lengths=False, ranges=ranges, chunked=chunked) as web:
+        run = source_files("read", tmp_path, web.config("**"), CATALOG, environment=AT_ONCE)
+    read_whole = ["a.csv", "c.tgz#x.csv", "c.tgz#y.csv", "d.tar#x.csv", "d.tar#y.csv", "e.csv"]
+    if ranges:  # a part tells the size of the whole
+        assert (run.code, urls(run)) == (0, sorted([*read_whole, "b.zip#x.csv"]))
+    else:
+        assert (run.code, urls(run)) == (1, read_whole)
+        assert "1 files could not be read: b.zip (cannot be read from its end" in run.errors[0]["message"]
+        assert run.errors[0]["failure_type"] == "config_error"
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tgz"])
+def test_the_bytes_of_an_archive_are_asked_for_once_to_list_and_once_to_read(tmp_path: Path, name: str) -> None:
+    noise = Random(1)
+    rows = {f"{number:04}": b"id\n%b\n" % noise.randbytes(500).hex().encode() for number in range(400)}
+    packed = zipped(**rows) if name == "a.zip" else tarred(**rows)
+    data = gzip.decompress(packed) if name == "a.tar" else packed
+    with FilesOnTheWeb({name: data}) as web:
+        run = source_files("read", tmp_path, web.config("**"), CATALOG)
+        requests = web.server.methods(f"/{name}").count("GET")
+    assert (run.code, len(run.records)) == (0, 400)
+    assert web.sent <= 2 * len(data) + 64 * 1024
+    assert requests <= 10
+
+
+def test_names_that_lead_out_of_an_archive_are_members_all_the_same(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    with zipfile.ZipFile(data / "a.zip", "w") as archive:
+        for name in ("../x.csv", "..\\..\\y.csv", "/z.csv", "in/deep/w.csv", "dir\\"):
+            archive.writestr(name, b"" if name == "dir\\" else ROWS)
+    (data / "b.tgz").write_bytes(tarred(**{"../up/x": ROWS, "./y": ROWS}))
+    found = ["a.zip#in/deep/w.csv", "a.zip#x.csv", "a.zip#y.csv", "a.zip#z.csv", "b.tgz#up/x.csv", "b.tgz#y.csv"]
+    for globs in (["**/*.csv"], ["**"], ["a.zip#**/*.csv", "b.tgz#**"], ["*#**"]):
+        run = source_files("read", tmp_path, config({"storage": "local", "root": str(data)}, *globs), CATALOG)
+        assert (run.code, urls(run)) == (0, found)

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import FailureType
@@ -140,11 +140,20 @@ def _infer_each(stream: AbstractFileBasedStream, files: list[RemoteFile]) -> lis
         except Exception as error:
             return error
 
-    workers = max(1, min(stream.workers, len(files), stream._discovery_policy.n_concurrent_requests))
+    def each(group: list[RemoteFile]) -> list[tuple[int, Columns | Exception]]:
+        return [(id(file), one(file)) for file in sorted(group, key=lambda file: file.reading_order)]
+
+    groups: dict[object, list[RemoteFile]] = {}
+    for file in files:
+        groups.setdefault(file.reading_group or id(file), []).append(file)
+    workers = max(1, min(stream.workers, len(groups), stream._discovery_policy.n_concurrent_requests))
     if workers == 1 and not _in_event_loop():
-        return [one(file) for file in files]  # where the reader was made: what it holds may be tied to this thread
-    with ThreadPoolExecutor(workers, thread_name_prefix="airbyte-infer") as pool:
-        return list(pool.map(one, files))
+        # where the reader was made: what it holds may be tied to this thread
+        outcomes = dict(chain.from_iterable(map(each, groups.values())))
+    else:
+        with ThreadPoolExecutor(workers, thread_name_prefix="airbyte-infer") as pool:
+            outcomes = dict(chain.from_iterable(pool.map(each, groups.values())))
+    return [outcomes[id(file)] for file in files]
 
 
 def _in_event_loop() -> bool:

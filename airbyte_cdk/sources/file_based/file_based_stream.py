@@ -80,6 +80,11 @@ class FilePartition(Partition):
         """The file as plain data."""
         return {"uri": self.file.uri, "last_modified": self.file.last_modified.isoformat()}
 
+    @property
+    def group(self) -> str | None:
+        """The file's `reading_group`."""
+        return self.file.reading_group
+
     def read(self) -> Iterable[Item]:
         """What the file gives, as `DefaultFileBasedStream.read_file` does; bad rows are counted in `rejects`."""
         return self._stream.read_file(self.file, self.rejects)
@@ -392,8 +397,10 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
 
     def get_error_display_message(self, exception: BaseException) -> str | None:
         """The account of the files that could not be read, if too many of them stopped the stream."""
-        summary = self._errors.summary() if isinstance(exception, FileAccessError) else None
-        return summary.message if summary else None
+        if not isinstance(exception, FileAccessError):
+            return None
+        summary = self._errors.summary()
+        return summary.message if summary else str(exception)
 
     def failure(self) -> Exception | None:
         """What keeps the stream from being complete: files with bad rows, files that could not be read."""

@@ -25,7 +25,7 @@ from airbyte_cdk.sources.file_based.archives import (
     expanded,
     is_archive,
     may_hold,
-    storage_prefix,
+    reach,
 )
 from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import AbstractFileBasedSpec
 from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader, FileReadMode
@@ -132,11 +132,11 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
     # Listing -------------------------------------------------------------------------------------------------------
 
     def get_matching_files(self, globs: list[str], prefix: str | None, logger: logging.Logger) -> Iterable[RemoteFile]:
-        """List the files that match, as the storage gives them; whatever cannot be listed raises.
+        """List the files that match, as the storage gives them; a folder or page that cannot be listed raises.
 
         Only what the globs can reach is listed: below their literal beginnings, several at once. Members of archives
-        are files of their own, unless files are copied as they are. Globs that the storage's prefix excludes are a
-        config_error.
+        are files of their own, unless files are copied as they are; an archive that cannot be listed is given as a file
+        that cannot be read. Globs that the storage's prefix excludes are a config_error.
         """
         if not any(globs):
             return
@@ -170,6 +170,7 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         """What the globs can reach and is wanted, each prefix listed by a thread of its own."""
         access = self._connected(logger)
         prefix_rules.refuse_unreachable(globs, access.prefix, access.title, logger)
+        globs = reach(globs)
         enter = glob_rules.folders(globs)
 
         def listing(prefix: str, recursive: bool, over: Event) -> Iterator[Listed]:
@@ -241,7 +242,7 @@ def listings_for(globs: list[str], within: str, *, flat: bool = False) -> list[t
     def narrowed(prefixes: Iterable[str]) -> set[str]:
         return {max(prefix, within, key=len) for prefix in prefixes if glob_rules.meet(prefix, within)}
 
-    prefixes = glob_rules.folded(storage_prefix(prefix) for prefix in glob_rules.prefixes(globs)) or {""}
+    prefixes = glob_rules.prefixes(globs) or {""}
     starts = {pattern: glob_rules.literal_start(pattern) for pattern in globs}
     recursive: dict[str, bool] = {}
     for prefix in narrowed(prefixes):

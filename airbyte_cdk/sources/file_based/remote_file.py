@@ -52,9 +52,17 @@ class RemoteFile(BaseModel):
         return self.uri
 
     @property
-    def reading_order(self) -> tuple[str, int]:
+    def reading_order(self) -> tuple[str, int, int]:
         """Sorts files of one time: members of an archive as the archive holds them, others by uri."""
-        return self.uri, 0
+        return self.uri, 0, 0
+
+    @property
+    def reading_group(self) -> str | None:
+        """Names files that are read one after the other, in their `reading_order`; None: at any time, beside others.
+
+        Files are of one group if getting at one means passing those before it, once for each reader.
+        """
+        return None
 
     @property
     def known_size(self) -> int | None:

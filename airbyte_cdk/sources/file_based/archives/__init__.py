@@ -4,7 +4,7 @@ from airbyte_cdk.sources.file_based.archives.errors import ArchiveError
 from airbyte_cdk.sources.file_based.archives.expansion import expanded
 from airbyte_cdk.sources.file_based.archives.listing import close_idle, matching_members, members
 from airbyte_cdk.sources.file_based.archives.member import ArchiveMember, BrokenArchive
-from airbyte_cdk.sources.file_based.archives.naming import is_archive, may_hold, storage_prefix
+from airbyte_cdk.sources.file_based.archives.naming import is_archive, may_hold, reach
 
 __all__ = [
     "ArchiveError",
@@ -16,5 +16,5 @@ __all__ = [
     "matching_members",
     "may_hold",
     "members",
-    "storage_prefix",
+    "reach",
 ]

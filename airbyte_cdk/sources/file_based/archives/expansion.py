@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
+from airbyte_cdk.sources.file_based.access.errors import Answers
 from airbyte_cdk.sources.file_based.archives.errors import ArchiveError
 from airbyte_cdk.sources.file_based.archives.listing import matching_members
 from airbyte_cdk.sources.file_based.archives.member import ArchiveMember
-from airbyte_cdk.sources.file_based.archives.naming import SEPARATOR, is_archive, may_hold, storage_prefix
+from airbyte_cdk.sources.file_based.archives.naming import SEPARATOR, is_archive, may_hold
 from airbyte_cdk.sources.file_based.storage_file import StorageFile
 
 Open = Callable[[StorageFile], BinaryIO]
@@ -32,25 +33,26 @@ def expanded(
     Raises:
         Exception: What the storage raises.
     """
+    answers = Answers()
     opened: dict[str, StorageFile] = {}
     members: dict[str, set[str]] = {}
 
     def given(file: StorageFile) -> Iterator[StorageFile]:
         if is_archive(file.uri) and may_hold(file.uri, globs):
             opened[file.uri] = file
-            yield from matching_members(file, globs, open_stored, logger)
+            yield from matching_members(file, globs, open_stored, logger, answers)
         else:
             yield file
 
     def has_member(archive: StorageFile, uri: str) -> bool:
         if archive.uri not in members:
-            found = matching_members(archive, globs, open_stored, logger)
+            found = matching_members(archive, globs, open_stored, logger, answers)
             members[archive.uri] = {member.uri for member in found if isinstance(member, ArchiveMember)}
         return uri in members[archive.uri]
 
     named_as_members = []
     for file in files:
-        if storage_prefix(file.uri) == file.uri:
+        if SEPARATOR not in file.uri or not any(_archives_in(file.uri)):
             yield from given(file)
         else:
             named_as_members.append(file)

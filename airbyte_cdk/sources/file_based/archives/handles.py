@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from airbyte_cdk.sources.file_based.access.raw_io import ByRead, read_exactly
 
 READ_BYTES = 1024 * 1024
 """Wanted size of one read from a storage."""
@@ -17,21 +16,8 @@ _FIRST_STEP = 64 * 1024
 _LAST_STEP = 4 * READ_BYTES
 
 
-def read_exactly(handle: Any, n: int) -> bytes:
-    """The next `n` bytes of a handle, fewer only at its end."""
-    data: bytes = handle.read(n)
-    if len(data) == n or not data:
-        return data
-    parts = [data]
-    missing = n - len(data)
-    while missing > 0 and (data := handle.read(missing)):
-        parts.append(data)
-        missing -= len(data)
-    return b"".join(parts)
-
-
 def is_seekable(handle: Any) -> bool:
-    """Whether a handle says that it can be read at any place."""
+    """Whether a handle says that it can be read at any place, from its end as well."""
     seekable = getattr(handle, "seekable", None)
     return bool(seekable is not None and seekable())
 
@@ -125,7 +111,7 @@ class Window:
         self._start, self._data = self._position, data
 
 
-class MemberStream(io.RawIOBase):
+class MemberStream(ByRead):
     """The content of a member, from its start to its end.
 
     Args:
@@ -140,10 +126,6 @@ class MemberStream(io.RawIOBase):
         self._piece = b""
         self._taken = 0
         self._error: BaseException | None = None
-
-    def readable(self) -> bool:
-        """True."""
-        return True
 
     def read(self, n: int = -1, /) -> bytes:
         """Up to `n` bytes, none only at the end; all the rest if `n` is negative."""
@@ -166,13 +148,6 @@ class MemberStream(io.RawIOBase):
             self._error = error
             raise
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill `buffer` or a part of it; the number of bytes."""
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
     def close(self) -> None:
         """Let go of the archive."""
         if not self.closed:
@@ -181,7 +156,7 @@ class MemberStream(io.RawIOBase):
             self._close()
 
 
-class MemberSlice(io.RawIOBase):
+class MemberSlice(ByRead):
     """A part of an archive as a file: the content of a member that is stored as it is. It can seek.
 
     Args:
@@ -200,10 +175,6 @@ class MemberSlice(io.RawIOBase):
         self._position = 0
         self._in_order = 0
         self._ahead = False
-
-    def readable(self) -> bool:
-        """True."""
-        return True
 
     def seekable(self) -> bool:
         """True."""
@@ -241,13 +212,6 @@ class MemberSlice(io.RawIOBase):
                 self.prefetch([(self._in_order, self._size)])
         self._position += len(data)
         return data
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill `buffer` or a part of it; the number of bytes."""
-        view = memoryview(buffer).cast("B")
-        data = self.read(len(view))
-        view[: len(data)] = data
-        return len(data)
 
     def expect_random_access(self, *, ends: bool = True) -> None:
         """Pass on that parts of the file will be read; its ends are not those of the archive."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, BinaryIO, Protocol
 
-from airbyte_cdk.sources.file_based.archives.errors import ArchiveError
 from airbyte_cdk.sources.file_based.storage_file import StorageFile
 
 
@@ -13,8 +12,16 @@ class Entry(Protocol):
     """Where a member is in its archive."""
 
     @property
-    def place(self) -> int:
-        """Grows from member to member, in the order in which the archive holds them."""
+    def size(self) -> int:
+        """Bytes of its content."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Grows from member to member, in the order in which the archive is read best."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether a member is reached only by passing all that is before it: see `RemoteFile.reading_group`."""
 
     def opened(self, member: ArchiveMember, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
         """A handle on the member's content."""
@@ -36,9 +43,15 @@ class ArchiveMember(StorageFile):
     entry: Any
 
     @property
-    def reading_order(self) -> tuple[str, int]:
-        """Sorts the members of one archive as it holds them: in this order a compressed tar is read only once."""
-        return self.archive.uri, self.entry.place
+    def reading_order(self) -> tuple[str, int, int]:
+        """Sorts the members of one archive as it holds them."""
+        order: tuple[int, int] = self.entry.order
+        return self.archive.uri, *order
+
+    @property
+    def reading_group(self) -> str | None:
+        """The archive, if it is compressed as a whole: in their order its members are decompressed only once."""
+        return self.archive.uri if self.entry.in_order else None
 
     def opened(self, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
         """A handle on the content, which is decompressed and checked while it is read; closing it closes the archive.
@@ -55,15 +68,16 @@ class BrokenArchive(StorageFile):
     """Stands for an archive whose members cannot be listed, or not all of them; opening it says why.
 
     Attributes:
-        reason: A clause that goes on from the archive's name.
+        error: Why: an `ArchiveError`, or what the storage raised.
     """
 
-    reason: str
+    error: Any
 
     def opened(self, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
         """Nothing can be opened.
 
         Raises:
-            ArchiveError: always, with the reason.
+            Exception: always, the error.
         """
-        raise ArchiveError(self.uri, self.reason)
+        error: Exception = self.error
+        raise error

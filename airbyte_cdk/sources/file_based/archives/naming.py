@@ -1,16 +1,18 @@
-"""Which files are archives, which globs reach into them, and which members globs want.
+"""Which files are archives, what their members are called, and which of them globs want.
 
 A member's uri is the archive's, ``#``, and the member's name. Globs take it for a path, so that ``**/*.csv`` matches
-``dir/a.zip#in/x.csv`` and ``*.csv`` matches ``a.zip#x.csv``. An ordinary file may have ``#`` in its name, too, even
-``x.zip#y.csv``: what a storage lists is never taken apart.
+``dir/a.zip#in/x.csv`` and ``*.csv`` matches ``a.zip#x.csv``. A glob with a ``#`` is also two: ``dir/*.zip#**/*.csv``
+wants what ``**/*.csv`` matches in the archives that ``dir/*.zip`` matches. An ordinary file may have ``#`` in its name,
+too, even ``x.zip#y.csv``: what a storage lists is never taken apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
-from airbyte_cdk.sources.file_based.globs import matcher
+from airbyte_cdk.sources.file_based.globs import matcher, matches
 
 SUFFIXES = (
     ".zip",
@@ -31,6 +33,10 @@ SEPARATOR = "#"
 """Stands between the uri of an archive and the name of a member."""
 
 _LONGEST = max(map(len, SUFFIXES))
+_MAGIC = frozenset("*?[")
+_BACKSLASHES = re.compile(r"^\\|(?:^|[\\/])\.{1,2}\\|\\\.{1,2}(?:[\\/]|$)")
+"""A ``\\`` that separates folders: at the beginning, or beside ``.`` or ``..``."""
+_TOP = re.compile(r"(?:\.{0,2}/)*")
 
 
 def is_archive(uri: str) -> bool:
@@ -48,18 +54,36 @@ def is_plain_tar(uri: str) -> bool:
     return uri[-4:].lower() == ".tar"
 
 
-def storage_prefix(prefix: str) -> str:
-    """The prefix under which a storage lists what a prefix of uris stands for: it knows archives, not members.
+def member_name(name: str) -> str:
+    r"""What a member is called, given its name in the archive: a path from the top of the archive.
 
-    >>> storage_prefix("data/a.zip#in/x"), storage_prefix("data/a#b.csv")
-    ('data/a.zip', 'data/a#b.csv')
+    It has no ``.`` and ``..``: what would lead out of the archive is at its top. Several slashes are one. A ``\`` stays
+    (names on Unix may have it) unless the name shows that it separates folders: by beginning with it, or by having
+    ``.`` or ``..`` beside it. Bytes that are not UTF-8 (half surrogates, by which Python stands for them) are shown as
+    ``\xe4``, since records and states cannot hold them.
+
+    >>> member_name("../data/x.csv"), member_name("./a//b/../c.csv"), member_name("..\\in\\x.csv")
+    ('data/x.csv', 'a/c.csv', 'in/x.csv')
     """
-    end = prefix.find(SEPARATOR)
-    while end >= 0:
-        if is_archive(prefix[:end]):
-            return prefix[:end]
-        end = prefix.find(SEPARATOR, end + 1)
-    return prefix
+    name = _from_top(name)
+    if _BACKSLASHES.search(name):
+        name = _from_top(name.replace("\\", "/"))
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _from_top(path: str) -> str:
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del kept[-1:]
+        elif part not in ("", "."):
+            kept.append(part)
+    return "/".join(kept)
+
+
+def reach(globs: Iterable[str]) -> list[str]:
+    """The globs, and those which match the archives that they reach into by a ``#``: where a storage must be listed."""
+    return [found for pattern in globs for found in (pattern, *(archive for archive, _ in _halves(pattern)))]
 
 
 def may_hold(uri: str, globs: Iterable[str]) -> bool:
@@ -74,34 +98,46 @@ def may_hold(uri: str, globs: Iterable[str]) -> bool:
 def member_test(uri: str, globs: Iterable[str]) -> Callable[[str], bool]:
     """A test for the names of members of the archive `uri`: whether a glob wants it.
 
-    It does if it matches the member's uri, or the archive's own uri. Two kinds of members are wanted only if a glob
-    that itself holds a ``#`` matches their uri: hidden ones (a component begins with a dot, or they are below
-    ``__MACOSX/``, in which macOS keeps its notes), and archives within the archive, which are not opened and then given
-    as they are.
+    It does if it matches the member's uri, or the archive's own, or if it is two globs with a ``#`` between them, of
+    which one matches the archive and the other the member. Only the latter wants two kinds of members: hidden ones (a
+    component begins with a dot, or they are below ``__MACOSX/``, in which macOS keeps its notes), and archives within
+    the archive, which are then given as they are: they are not opened.
     """
     globs = tuple(globs)
-    matches = matcher(globs)
-    whole = matches(uri)
-    explicit = matcher(pattern for pattern in globs if SEPARATOR in pattern)
+    matching = matcher(globs)
+    whole = matching(uri)
+    inside = matcher(member for pattern in globs for archive, member in _halves(pattern) if matches(uri, (archive,)))
     start = uri + SEPARATOR
 
     def wanted(name: str) -> bool:
         if is_archive(name) or _is_hidden(name):
-            return explicit(start + name)
-        return whole or matches(start + name)
+            return inside(name)
+        return whole or inside(name) or matching(start + name)
 
     return wanted
 
 
 def _is_hidden(name: str) -> bool:
-    name = name.removeprefix("./")  # with which "tar -c ." begins all names
     return name.startswith((".", "__MACOSX/")) or "/." in name
+
+
+def _halves(pattern: str) -> Iterator[tuple[str, str]]:
+    """The two globs, for archive and member, that a glob is at each of its ``#``."""
+    end = pattern.find(SEPARATOR)
+    while end >= 0:
+        archive, member = pattern[:end], pattern[end + 1 :]
+        if (end - len(archive.rstrip("\\"))) % 2:
+            archive = archive[:-1]  # it took the meaning from the #, which has none to lose
+        if not _MAGIC.isdisjoint(archive) or is_archive(archive):
+            # whoever copies a name from a list of the archive's members may begin as that does
+            yield archive, _TOP.sub("", member, count=1)
+        end = pattern.find(SEPARATOR, end + 1)
 
 
 @lru_cache(maxsize=256)
 def _tests(globs: tuple[str, ...]) -> tuple[Callable[[str], bool], Callable[[str], bool]]:
     """Whether a uri matches a glob, and whether a text that ends in ``#`` is the beginning of a match."""
-    return matcher(globs), matcher(start for pattern in globs for start in _starts(pattern))
+    return matcher(reach(globs)), matcher(start for pattern in globs for start in _starts(pattern))
 
 
 def _starts(pattern: str) -> Iterable[str]:

@@ -9,13 +9,13 @@ is compressed. The compression is recognised by the first bytes, as some storage
 from __future__ import annotations
 
 import io
-import logging
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from airbyte_cdk.sources.file_based.access.raw_io import putting_back, read_exactly
 from airbyte_cdk.sources.file_based.archives.errors import ArchiveError
 from airbyte_cdk.sources.file_based.archives.handles import (
     READ_BYTES,
@@ -24,14 +24,14 @@ from airbyte_cdk.sources.file_based.archives.handles import (
     Window,
     expect_ranges,
     is_seekable,
-    read_exactly,
 )
-from airbyte_cdk.sources.file_based.archives.naming import is_plain_tar
+from airbyte_cdk.sources.file_based.archives.naming import is_plain_tar, member_name
+from airbyte_cdk.sources.file_based.archives.shared import SHARED, SMALL_BYTES
 from airbyte_cdk.sources.file_based.archives.tar_streams import IDLE, TarStream
-from airbyte_cdk.sources.file_based.archives.zip_archive import tell_left_out
 from airbyte_cdk.sources.file_based.compression import MAGIC_BYTES, Codec, codec_of
 
 if TYPE_CHECKING:
+    from airbyte_cdk.sources.file_based.archives.entries import Entries
     from airbyte_cdk.sources.file_based.archives.member import ArchiveMember
     from airbyte_cdk.sources.file_based.storage_file import StorageFile
 
@@ -65,6 +65,7 @@ class TarEntry(NamedTuple):
         stamp: Check sum (CRC-32) of its header.
         sparse: Whether it is stored without its holes.
         content: Of the archive.
+        names: Under how many other names it is given before: hard links are further names of one content.
     """
 
     place: int
@@ -72,6 +73,17 @@ class TarEntry(NamedTuple):
     stamp: int
     sparse: bool
     content: Content
+    names: int = 0
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """As the archive holds them; further names of a member come after all others, which need one pass only."""
+        return self.names, self.place
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the archive can only be read from its start on."""
+        return not self.content.seekable
 
     def opened(self, member: ArchiveMember, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
         """A handle on the member's content, see `ArchiveMember.opened`; it can seek if the archive's can."""
@@ -82,20 +94,26 @@ class TarEntry(NamedTuple):
         return self._streamed(member, open_stored)
 
     def _sliced(self, member: ArchiveMember, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
+        if self.size <= SMALL_BYTES:
+            data = SHARED.part(member.archive, open_stored, self.place - _BLOCK, _BLOCK + self.size)
+            return self._whole(data, member.uri)
         with ExitStack() as stack:
             handle = open_stored(member.archive)
             stack.callback(handle.close)
             expect_ranges(handle)
             handle.seek(self.place - _BLOCK)
-            small = self.size <= READ_BYTES
-            head = read_exactly(handle, _BLOCK + (self.size if small else 0))
-            self.check_header(head[:_BLOCK], member.uri)
-            if small:
-                if len(head) < _BLOCK + self.size:
-                    raise _cut_off(member.uri)
-                return io.BytesIO(head[_BLOCK:])
+            if self.size <= READ_BYTES:
+                return self._whole(read_exactly(handle, _BLOCK + self.size), member.uri)
+            self.check_header(read_exactly(handle, _BLOCK), member.uri)
             stack.pop_all()
         return cast("BinaryIO", MemberSlice(handle, self.place, self.size, lambda: _cut_off(member.uri)))
+
+    def _whole(self, data: bytes, uri: str) -> BinaryIO:
+        """The member as it follows its header in `data`."""
+        self.check_header(data[:_BLOCK], uri)
+        if len(data) < _BLOCK + self.size:
+            raise _cut_off(uri)
+        return io.BytesIO(data[_BLOCK:])
 
     def check_header(self, block: bytes, uri: str) -> None:
         """Raise ArchiveError if this is not the header of the member."""
@@ -148,45 +166,50 @@ class _Reading:
             self._stream.close()
 
 
-class Listing:
-    """The members of one tar archive; see `zip_archive.Listing`.
+def read_members(handle: Any, uri: str, entries: Entries) -> None:
+    """Read all headers of an archive.
 
-    Args:
-        wanted: Whether a member is, by its name.
+    The members before the damaged place of a plain archive are in `entries` if this raises. Those of a compressed one
+    are not, as the check sum of its content comes last.
+
+    Raises:
+        ArchiveError: It is damaged, or no tar archive.
+        Exception: What the storage raises.
     """
+    window = Window(handle, at_end=False) if is_plain_tar(uri) and is_seekable(handle) else None
+    head = read_exactly(window or handle, MAGIC_BYTES)
+    if not head:
+        raise ArchiveError(uri, "is empty, so it is not a tar archive")
+    codec = codec_of(head, uri)
+    content = Content(codec is None and is_seekable(handle), codec)
+    if content.seekable:
+        window = window or Window(handle, at_end=False)
+        window.seek(0)
+        _Headers(window, content, uri, entries).read()
+        return
+    if window is not None:
+        handle.seek(0)
+        head = b""
+    try:
+        stream = TarStream(putting_back(head, handle.read), handle.close, codec, uri)
+        _Headers(stream, content, uri, entries).read()
+    except ArchiveError:
+        entries.clear()
+        raise
 
-    def __init__(self, wanted: Callable[[str], bool]) -> None:
-        self.entries: dict[str, TarEntry] = {}
-        self._wanted = wanted
-        self._repeated: list[str] = []
-        self._special: list[str] = []
 
-    def read(self, handle: Any, uri: str) -> None:
-        """Read all headers. Raises ArchiveError, or what the storage raises.
+class _Headers:
+    """The headers of one archive, read to its end."""
 
-        The members before the damaged place of a plain archive are in `entries` then.
-        """
-        window = Window(handle, at_end=False) if is_plain_tar(uri) and is_seekable(handle) else None
-        head = read_exactly(window or handle, MAGIC_BYTES)
-        if not head:
-            raise ArchiveError(uri, "is empty, so it is not a tar archive")
-        codec = codec_of(head, uri)
-        content = Content(codec is None and is_seekable(handle), codec)
-        if content.seekable:
-            window = window or Window(handle, at_end=False)
-            window.seek(0)
-            self._headers(window, content, uri)
-            return
-        if window is not None:
-            handle.seek(0)
-            head = b""
-        try:
-            self._headers(TarStream(_putting_back(head, handle.read), handle.close, codec, uri), content, uri)
-        except ArchiveError:
-            self.entries.clear()
-            raise
+    def __init__(self, source: Window | TarStream, content: Content, uri: str, entries: Entries) -> None:
+        self._source = source
+        self._content = content
+        self._uri = uri
+        self._entries = entries
+        self._files: dict[str, TarEntry] = {}  # all of them: a hard link may be wanted though its target is not
 
-    def _headers(self, source: Window | TarStream, content: Content, uri: str) -> None:
+    def read(self) -> None:
+        source, uri = self._source, self._uri
         blocks = _Blocks(source, uri)
         try:
             tar = _Tar(fileobj=cast("BinaryIO", blocks), encoding="utf-8", errors="surrogateescape")
@@ -199,7 +222,7 @@ class Listing:
                 following = tar.next()  # raises if the content in between is not whole
                 if following is None:
                     _check_end(blocks.last)
-                self._add(header, stamp, content)
+                self._add(header, stamp)
                 header = following
         except ArchiveError:
             raise
@@ -212,22 +235,20 @@ class Listing:
                 reason = f"has data behind its end mark, before byte {source.tell()}: it is damaged, or several in one"
                 raise ArchiveError(uri, reason)
 
-    def _add(self, header: tarfile.TarInfo, stamp: int, content: Content) -> None:
-        # half surrogates, by which Python stands for bytes that are not UTF-8, cannot be written to records and state
-        name = header.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        if header.isdir() or not self._wanted(name):
+    def _add(self, header: tarfile.TarInfo, stamp: int) -> None:
+        if header.isdir():
             return
-        if not header.isreg():
-            self._special.append(name)
-            return
-        if self.entries.pop(name, None) is not None:
-            self._repeated.append(name)
-        self.entries[name] = TarEntry(header.offset_data, header.size, stamp, header.issparse(), content)
-        content.end = header.offset_data + header.size
-
-    def tell(self, uri: str, logger: logging.Logger) -> None:
-        """Log what was left out."""
-        tell_left_out(uri, self._special, self._repeated, logger)
+        # a link's content is that of the file of this name before it
+        name = member_name(header.linkname if header.islnk() else header.name)
+        entry = self._files.get(name)
+        if not header.islnk():
+            entry = TarEntry(header.offset_data, header.size, stamp, header.issparse(), self._content)
+            entry = entry if header.isreg() else None
+        if self._entries.add(header.name, entry) and entry is not None:
+            self._content.end = max(self._content.end, entry.place + entry.size)
+            entry = entry._replace(names=entry.names + 1)
+        if entry is not None:
+            self._files[name] = self._files[member_name(header.name)] = entry
 
 
 class _Tar(tarfile.TarFile):
@@ -254,12 +275,6 @@ class _Blocks:
             raise ArchiveError(self._uri, f"is damaged: a header in it declares to be {n} bytes long")
         self.last = self._read(n)
         return self.last
-
-
-def _putting_back(head: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    """As `read`, but gives `head` first."""
-    waiting = [head] if head else []
-    return lambda n: waiting.pop() if waiting else read(n)
 
 
 def _check_end(block: bytes) -> None:

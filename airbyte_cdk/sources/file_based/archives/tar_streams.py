@@ -6,12 +6,13 @@ import io
 from collections.abc import Callable
 from threading import Lock
 
+from airbyte_cdk.sources.file_based.access.raw_io import gathered
 from airbyte_cdk.sources.file_based.archives.errors import ArchiveError
 from airbyte_cdk.sources.file_based.archives.handles import READ_BYTES
 from airbyte_cdk.sources.file_based.compression import BrokenStream, Codec, decompressed
 
-IDLE_STREAMS = 4
-"""So many decompressions are kept open between two members, of all archives together."""
+IDLE_STREAMS = 8
+"""So many decompressions are kept open between two members, of all archives together: one for each reader."""
 
 
 class TarStream:
@@ -74,11 +75,7 @@ class TarStream:
 
     def read(self, n: int) -> bytes:
         """Exactly `n` bytes, fewer only at the end. Raises ArchiveError, or what the storage raises."""
-        parts = []
-        while n > 0 and (part := self.take(n)):
-            parts.append(part)
-            n -= len(part)
-        return b"".join(parts)
+        return gathered(self.take, n)
 
 
 class IdleStreams:

@@ -1,21 +1,20 @@
-"""Zip archives: their central directory, and their members.
+"""Zip archives: their members.
 
 Format: `APPNOTE.TXT <https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT>`_. The central directory, at the end,
-tells where each member is; the member repeats its name there. The directory is read by `zipfile`. Members are decoded
-here: `zipfile` would read the directory again for each, and cuts a member that is longer than declared.
+tells where each member is; the member repeats its name there. Members are decoded here: `zipfile` would read the
+directory again for each, and cuts a member that is longer than declared.
 """
 
 from __future__ import annotations
 
-import logging
 import stat
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.archives.errors import ArchiveError
 from airbyte_cdk.sources.file_based.archives.handles import (
     READ_BYTES,
@@ -24,39 +23,24 @@ from airbyte_cdk.sources.file_based.archives.handles import (
     expect_ranges,
     is_seekable,
     load_ahead,
-    read_exactly,
 )
+from airbyte_cdk.sources.file_based.archives.shared import SHARED, SMALL_BYTES
 from airbyte_cdk.sources.file_based.archives.zip_codecs import Undecodable, Unsupported, decoded
+from airbyte_cdk.sources.file_based.archives.zip_directory import Record, directory
 
 if TYPE_CHECKING:
+    from airbyte_cdk.sources.file_based.archives.entries import Entries
     from airbyte_cdk.sources.file_based.archives.member import ArchiveMember
     from airbyte_cdk.sources.file_based.storage_file import StorageFile
 
-_TAIL = 64 * 1024
-"""The end of the directory is in here, and all of a small one, unless it is followed by a long comment."""
-
-_LONGEST_TAIL = 2 * _TAIL
-
-_END = struct.Struct("<4s4H2LH")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _EXTRA = 256  # bytes of the extra field in front of a member, unless there are more
-_UTF8 = 0x800
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _UNIX = 3
 
 
 class ZipEntry(NamedTuple):
-    """Where a member is, and how it is stored.
-
-    Attributes:
-        place: Of its local header in the archive; -1 if the directory says that it is outside.
-        packed: Bytes it takes in the archive.
-        size: Bytes of its content.
-        crc: CRC-32 of its content.
-        method: Of the compression.
-        flags: General purpose bits.
-        raw_name: As it is in the archive.
-    """
+    """Where a member is, and how it is stored: see `Record`."""
 
     place: int
     packed: int
@@ -67,6 +51,16 @@ class ZipEntry(NamedTuple):
     raw_name: bytes
 
     @property
+    def order(self) -> tuple[int, int]:
+        """As the archive holds them."""
+        return 0, self.place
+
+    @property
+    def in_order(self) -> bool:
+        """False: each member is compressed by itself."""
+        return False
+
+    @property
     def span(self) -> int:
         """Bytes of the header and the data; some more, as the header is known only once it is read."""
         return _LOCAL.size + len(self.raw_name) + _EXTRA + self.packed
@@ -74,153 +68,90 @@ class ZipEntry(NamedTuple):
     def opened(self, member: ArchiveMember, open_stored: Callable[[StorageFile], BinaryIO]) -> BinaryIO:
         """A handle on the member's content, see `ArchiveMember.opened`. It cannot seek, as the CRC is checked."""
         if self.flags & _ENCRYPTED or self.method == 99:
-            raise ArchiveError(member.uri, "is encrypted, which is not supported")
+            raise _encrypted(member.uri)
         if self.place < 0:
             raise ArchiveError(member.uri, "is missing: by the archive's directory it is outside of the archive")
+        if self.span <= SMALL_BYTES:
+            pieces = _content(self, member.uri, self._small(member, open_stored))
+            return cast("BinaryIO", MemberStream(pieces, lambda: None))
         with ExitStack() as stack:
             handle = open_stored(member.archive)
             stack.callback(handle.close)
             expect_ranges(handle)
-            pieces = _content(self, member.uri, handle)
+            pieces = _content(self, member.uri, self._large(member.uri, handle))
             stack.pop_all()
         return cast("BinaryIO", MemberStream(pieces, handle.close))
 
+    def _small(self, member: ArchiveMember, open_stored: Callable[[StorageFile], BinaryIO]) -> Iterator[bytes]:
+        """The stored bytes of the member, in one piece."""
+        data = SHARED.part(member.archive, open_stored, self.place, self.span)
+        body = _after_header(self, member.uri, data)
+        if body + self.packed > self.span:
+            data = SHARED.part(member.archive, open_stored, self.place, body + self.packed)
+        yield data[body : body + self.packed]
 
-class Listing:
-    """The members of one zip archive.
+    def _large(self, uri: str, handle: BinaryIO) -> Iterator[bytes]:
+        """The stored bytes of the member."""
+        handle.seek(self.place)
+        head = read_exactly(handle, min(self.span, READ_BYTES))
+        body = _after_header(self, uri, head)
+        if body > len(head):
+            handle.seek(self.place + body)
+        head = head[body : body + self.packed]
+        if head:
+            yield head
+        left = self.packed - len(head)
+        if left:
+            load_ahead(handle, handle.tell(), handle.tell() + left)
+        while left > 0 and (piece := handle.read(min(left, READ_BYTES))):
+            left -= len(piece)
+            yield piece
 
-    Args:
-        wanted: Which members to keep, by name.
 
-    Attributes:
-        entries: Member by name.
+def read_members(handle: Any, uri: str, entries: Entries) -> None:
+    """Read the directory of an archive.
+
+    Raises:
+        ArchiveError: It is damaged, or no zip archive; there are no `entries` then.
+        Exception: What the storage raises.
     """
-
-    def __init__(self, wanted: Callable[[str], bool]) -> None:
-        self.entries: dict[str, ZipEntry] = {}
-        self._wanted = wanted
-        self._repeated: list[str] = []
-        self._special: list[str] = []
-
-    def read(self, handle: Any, uri: str) -> None:
-        """Read the directory. Raises ArchiveError, or what the storage raises."""
-        if not is_seekable(handle):
-            raise ArchiveError(uri, "cannot be read from its end, where the directory is: its storage cannot seek")
-        window = Window(handle, at_end=True)
-        if window.size == 0:
-            raise ArchiveError(uri, "is empty, so it is not a zip archive")
-        try:
-            declared = _declared(window, uri)
-            with zipfile.ZipFile(cast("BinaryIO", window)) as opened:
-                infos = opened.infolist()
-        except ArchiveError:
-            raise
-        except Exception as error:  # zipfile raises errors of many kinds over damaged bytes
-            if window.error is not None:
-                raise window.error from None
-            raise ArchiveError(uri, f"cannot be read as a zip archive: its directory is damaged ({error})") from error
-        if declared not in (len(infos), len(infos) & 0xFFFF):
-            raise ArchiveError(uri, f"is damaged: its directory has {len(infos)} entries, and declares {declared}")
-        for info in infos:
-            self._add(info, window.size)
-
-    def _add(self, info: zipfile.ZipInfo, archive_size: int) -> None:
-        name, raw = _names(info)
-        if name.endswith("/") and info.file_size == 0:
-            return
-        if not self._wanted(name):
-            return
-        if _is_special(info):
-            self._special.append(name)
-            return
-        if self.entries.pop(name, None) is not None:
-            self._repeated.append(name)
-        self.entries[name] = ZipEntry(
-            info.header_offset if 0 <= info.header_offset < archive_size else -1,
-            info.compress_size,
-            info.file_size,
-            info.CRC,
-            info.compress_type,
-            info.flag_bits,
-            raw,
+    if not is_seekable(handle):
+        reason = (
+            "cannot be read from its end, where the directory of a zip archive is: its storage does not tell its size, "
+            "or cannot seek. A tar archive can be read from its start"
         )
+        raise ArchiveError(uri, reason)
+    try:
+        for record in directory(Window(handle, at_end=True), uri):
+            if record.raw_name.endswith((b"/", b"\\")) and record.size == 0:
+                continue  # a folder
+            entries.add(record.name, None if _is_special(record) else _entry(record))
+    except ArchiveError:
+        entries.clear()
+        raise
 
-    def tell(self, uri: str, logger: logging.Logger) -> None:
-        """Log what was left out."""
-        tell_left_out(uri, self._special, self._repeated, logger)
+
+def _entry(record: Record) -> ZipEntry:
+    return ZipEntry(record.place, record.packed, record.size, record.crc, record.method, record.flags, record.raw_name)
 
 
-def _is_special(info: zipfile.ZipInfo) -> bool:
+def _is_special(record: Record) -> bool:
     """Whether an entry is a link, a device or the like. What `zip` was given by a pipe is marked as a pipe."""
-    kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system == _UNIX else 0
-    return kind == stat.S_IFLNK or (kind not in (0, stat.S_IFREG) and info.file_size == 0)
+    kind = stat.S_IFMT(record.attributes >> 16) if record.system == _UNIX else 0
+    return kind == stat.S_IFLNK or (kind not in (0, stat.S_IFREG) and record.size == 0)
 
 
-def tell_left_out(uri: str, special: list[str], repeated: list[str], logger: logging.Logger) -> None:
-    """Log which entries of an archive were left out."""
-    if special:
-        logger.warning(
-            "Archive %s: %d entries are links, devices or the like and are left out, the first is %s.",
-            uri,
-            len(special),
-            special[0],
-        )
-    if repeated:
-        logger.warning(
-            "Archive %s: %d members have the name of a later one and are left out, the first is %s.",
-            uri,
-            len(repeated),
-            repeated[0],
-        )
+def _encrypted(uri: str) -> ArchiveError:
+    reason = "is encrypted, which is not supported: unpack it in the storage, or leave it out by the stream's globs"
+    return ArchiveError(uri, reason)
 
 
-def _declared(window: Window, uri: str) -> int:
-    """How many entries the directory should have. It also brings the end of the archive into the window."""
-    for size in (_TAIL, _LONGEST_TAIL):
-        window.seek(max(window.size - size, 0))
-        tail = window.read()
-        at = tail.rfind(b"PK\x05\x06")
-        if at >= 20 + 56 or len(tail) < size:
-            break
-    if at < 0 or len(tail) - at < _END.size:
-        raise ArchiveError(uri, "is not a zip archive, or its end is missing")
-    _, disk, first_disk, _, entries, _, _, _ = _END.unpack_from(tail, at)
-    if 0 not in (disk, first_disk) and 0xFFFF not in (disk, first_disk):
-        raise ArchiveError(uri, "is the last part of a zip archive in several parts, which is not supported")
-    large = at - 20 - 56  # the end record of ZIP64, and its locator
-    if entries == 0xFFFF and large >= 0 and tail[large : large + 4] == b"PK\x06\x06":
-        return int.from_bytes(tail[large + 32 : large + 40], "little")
-    return int(entries)
-
-
-def _names(info: zipfile.ZipInfo) -> tuple[str, bytes]:
-    """The name of an entry, and its bytes in the archive."""
-    name = info.orig_filename  # `filename` is cut at a NUL
-    if info.flag_bits & _UTF8:
-        return name, name.encode()
-    raw = name.encode("cp437")
-    if not name.isascii():
-        if info.filename != name and "\0" not in name:
-            return info.filename, raw  # from the extra field for Unicode names
-        try:  # many tools write UTF-8 without saying so; text in another code page is hardly ever valid UTF-8
-            return raw.decode(), raw
-        except UnicodeDecodeError:
-            pass
-    return name, raw
-
-
-def _content(entry: ZipEntry, uri: str, handle: BinaryIO) -> Iterator[bytes]:
+def _content(entry: ZipEntry, uri: str, packed: Iterator[bytes]) -> Iterator[bytes]:
     """The content of a member in pieces. The last piece is given only when size and CRC were found right."""
-    handle.seek(entry.place)
-    head = read_exactly(handle, min(entry.span, READ_BYTES))
-    body = _after_header(entry, uri, head)
-    if body > len(head):
-        handle.seek(entry.place + body)
-    packed = _packed(handle, head[body:], entry, uri)
     crc = done = 0
     held = b""
     try:
-        for piece in decoded(packed, entry.method, entry.flags, entry.size):
+        for piece in decoded(_whole(packed, entry, uri), entry.method, entry.flags, entry.size):
             done += len(piece)
             if done > entry.size:
                 break
@@ -250,24 +181,19 @@ def _after_header(entry: ZipEntry, uri: str, head: bytes) -> int:
         raise ArchiveError(uri, "is missing: the archive ends before it")
     magic, _, flags, method, _, _, _, _, _, name_bytes, extra_bytes = _LOCAL.unpack_from(head)
     name = head[_LOCAL.size : _LOCAL.size + name_bytes]
-    if magic != b"PK\x03\x04" or name != entry.raw_name or method != entry.method:
+    same_name = name.replace(b"\\", b"/") == entry.raw_name.replace(b"\\", b"/")
+    if magic != b"PK\x03\x04" or not same_name or method != entry.method:
         raise ArchiveError(uri, "is not where the archive's directory says: the archive is damaged, or was replaced")
     if flags & _ENCRYPTED:
-        raise ArchiveError(uri, "is encrypted, which is not supported")
+        raise _encrypted(uri)
     return int(_LOCAL.size + name_bytes + extra_bytes)
 
 
-def _packed(handle: BinaryIO, head: bytes, entry: ZipEntry, uri: str) -> Iterator[bytes]:
-    """The stored bytes of a member, the first of which were read already."""
-    head = head[: entry.packed]
-    if head:
-        yield head
-    left = entry.packed - len(head)
-    if left:
-        load_ahead(handle, handle.tell(), handle.tell() + left)
-    while left > 0:
-        piece = handle.read(min(left, READ_BYTES))
-        if not piece:
-            raise ArchiveError(uri, f"is cut off: {left} of its {entry.packed} stored bytes are missing")
+def _whole(packed: Iterator[bytes], entry: ZipEntry, uri: str) -> Iterator[bytes]:
+    """The stored bytes of a member; raises if they are not all there."""
+    left = entry.packed
+    for piece in packed:
         left -= len(piece)
         yield piece
+    if left:
+        raise ArchiveError(uri, f"is cut off: {left} of its {entry.packed} stored bytes are missing")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import bz2
 import lzma
 import struct
-import sys
-import zlib
 from collections.abc import Iterable, Iterator
 
-from airbyte_cdk.sources.file_based.compression import OUTPUT_BYTES, Member
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from airbyte_cdk.sources.file_based.compression import (
+    CODECS,
+    OUTPUT_BYTES,
+    BrokenStream,
+    DamagedDeflate,
+    Inflate,
+    Member,
+    decompressed,
+)
 
 STORED = 0
 
@@ -34,6 +34,9 @@ _METHODS = {
     97: "WavPack",
     98: "PPMd",
 }
+_FILE_FORMATS = {12: ".bz2", 20: ".zst", 93: ".zst", 95: ".xz"}
+"""Methods whose data is a compressed file as any other: of one stream or frame, or of several."""
+
 _LZMA_MEMORY = 1 << 30
 _END_MARK = 0x2  # flag: LZMA data has an end mark
 
@@ -63,6 +66,14 @@ def decoded(packed: Iterable[bytes], method: int, flags: int, size: int) -> Iter
     if method == STORED:
         yield from packed
         return
+    codec = next((codec for codec in CODECS if codec.suffix == _FILE_FORMATS.get(method)), None)
+    if codec is not None:
+        pieces = iter(packed)
+        try:
+            yield from decompressed(lambda _: next(pieces, b""), codec)
+        except BrokenStream as error:
+            raise Undecodable(f"cannot be read: {error.reason}") from None
+        return
     if method == 14:
         packed = _with_lzma_header(packed, None if flags & _END_MARK else size)
     decoder = _decoder(method)
@@ -71,7 +82,7 @@ def decoded(packed: Iterable[bytes], method: int, flags: int, size: int) -> Iter
         while True:
             try:
                 content = decoder.decompress(data, OUTPUT_BYTES)
-            except (zlib.error, OSError, ValueError, EOFError, lzma.LZMAError, zstd.ZstdError) as error:
+            except (DamagedDeflate, EOFError, lzma.LZMAError) as error:
                 raise Undecodable(f"is damaged ({error})") from None
             if content:
                 yield content
@@ -85,38 +96,11 @@ def decoded(packed: Iterable[bytes], method: int, flags: int, size: int) -> Iter
 
 def _decoder(method: int) -> Member:
     if method == 8:
-        return _Deflate()
-    if method == 12:
-        return bz2.BZ2Decompressor()
+        return Inflate(Inflate.BARE)
     if method == 14:
         return lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_LZMA_MEMORY)
-    if method in (20, 93):
-        return zstd.ZstdDecompressor()
-    if method == 95:
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY)
     name = _METHODS.get(method)
     raise Unsupported(f"method {method} ({name})" if name else f"method {method}")
-
-
-class _Deflate:
-    """Raw deflate data, with the interface of `bz2.BZ2Decompressor`."""
-
-    def __init__(self) -> None:
-        self._inflate = zlib.decompressobj(wbits=-15)
-        self.needs_input = True
-
-    @property
-    def eof(self) -> bool:
-        return self._inflate.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inflate.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        content = self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
-        self.needs_input = not self._inflate.unconsumed_tail and len(content) < max_length
-        return content
 
 
 def _with_lzma_header(packed: Iterable[bytes], size: int | None) -> Iterator[bytes]:

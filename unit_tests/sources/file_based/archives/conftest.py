@@ -95,6 +95,14 @@ class Storage:
         with member.opened(self.open) as handle:
             return b"".join(iter(lambda: handle.read(n), b""))
 
+    def failure_of(self, archive: StorageFile) -> BaseException:
+        """Why an archive cannot be listed, with no member of it."""
+        [broken] = self.members(archive)
+        assert isinstance(broken, BrokenArchive)
+        with pytest.raises(Exception) as caught:  # noqa: PT011  it is for the caller to judge
+            broken.opened(self.open)
+        return caught.value
+
     @staticmethod
     def until_error(handle: BinaryIO, n: int) -> tuple[bytes, BaseException | None]:
         """What reads of `n` bytes give before the end or an error, and the error."""
