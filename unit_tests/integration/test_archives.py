@@ -12,9 +12,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from integration.source_process import Run, configured, source_files
+from servers.disk import small_disk
 from servers.s3 import Moto
 from servers.web import Answer, Asked, WebServer
 
@@ -35,12 +38,24 @@ def zipped(**members: bytes) -> bytes:
 
 
 def tarred(**members: bytes) -> bytes:
+    return gzip.compress(tar({f"{name}.csv": content for name, content in members.items()}))
+
+
+def tar(members: Mapping[str, bytes]) -> bytes:
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+    with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, content in members.items():
-            entry = tarfile.TarInfo(f"{name}.csv")
+            entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def as_parquet(rows: int) -> bytes:
+    """A column of eight bytes a row."""
+    packed = io.BytesIO()
+    table = pa.table({"id": pa.array(range(rows), pa.int64())})
+    pq.write_table(table, packed, compression="none", use_dictionary=False)
     return packed.getvalue()
 
 
@@ -259,3 +274,29 @@ def test_names_that_lead_out_of_an_archive_are_members_all_the_same(tmp_path: Pa
     for globs in (["**/*.csv"], ["**"], ["a.zip#**/*.csv", "b.tgz#**"], ["*#**"]):
         run = source_files("read", tmp_path, config({"storage": "local", "root": str(data)}, *globs), CATALOG)
         assert (run.code, urls(run)) == (0, found)
+
+
+def test_a_disk_without_room_for_a_copy_is_told_and_costs_that_file_only(tmp_path: Path) -> None:
+    data, full = tmp_path / "data", tmp_path / "full"
+    data.mkdir()
+    full.mkdir()
+    small, large = as_parquet(10), as_parquet(300_000)
+    (data / "a.tgz").write_bytes(gzip.compress(tar({"large.parquet": large, "small.parquet": small})))
+    with zipfile.ZipFile(data / "b.zip", "w") as archive:  # how long it is decompressed is not known before
+        archive.writestr("c.parquet.gz", gzip.compress(as_parquet(1_000_000)))
+        archive.writestr("d.parquet", small)
+    settings = config({"storage": "local", "root": str(data)}, "**")
+    settings["streams"][0]["format"] = {"filetype": "parquet"}
+    with small_disk(full):
+        (full / "other").write_bytes(bytes(2 << 20))
+        run = source_files("read", tmp_path, settings, CATALOG, environment={"TMPDIR": str(full)})
+        assert [path.name for path in full.iterdir()] == ["other"]
+    assert run.code == 1
+    assert urls(run) == ["a.tgz#small.parquet", "b.zip#d.parquet"]
+    error = run.errors[0]
+    assert f"a.tgz#large.parquet (it must be copied to the directory for temporary files, {full}," in error["message"]
+    assert f"it needs {len(large):,} bytes, and 2,097,152 of 4,194,304 bytes are free" in error["message"]
+    assert "b.zip#c.parquet.gz (it must be copied to" in error["message"]
+    assert "name another one in the environment variable TMPDIR" in error["message"]
+    assert error["failure_type"] == "system_error"
+    assert not [message for message in run.of_type("LOG") if "stack_trace" in message["log"]]

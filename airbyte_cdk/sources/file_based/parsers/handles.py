@@ -19,6 +19,7 @@ from airbyte_cdk.sources.file_based.access.raw_io import ALL, ByRead, gathered, 
 from airbyte_cdk.sources.file_based.compression import MAGIC_BYTES, BrokenStream, codec_of, decompressed
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
+from airbyte_cdk.sources.file_based.parsers.temporary import temporary_disk
 
 if TYPE_CHECKING:
     from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
@@ -160,6 +161,7 @@ def open_random(
 
     Raises:
         BrokenStream: The file is compressed, and its data is broken.
+        TemporaryDiskFull: There is no room for the copy.
         OSError: The reader returned no handle, or something that cannot be read.
         Exception: What the reader raises, as it is.
     """
@@ -168,7 +170,11 @@ def open_random(
         if _is_plain_and_seekable(file, handle):
             yield handle
             return
-    with open_bytes(file, stream_reader, logger) as content, tempfile.TemporaryFile(prefix="airbyte-cdk-") as copy:
+    with (
+        temporary_disk(file.known_size),  # outermost: also the end of the copy writes
+        open_bytes(file, stream_reader, logger) as content,
+        tempfile.TemporaryFile(prefix="airbyte-cdk-") as copy,
+    ):
         while data := content.read(READ_BYTES):
             copy.write(data)
         copy.seek(0)

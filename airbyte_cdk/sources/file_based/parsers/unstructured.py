@@ -21,6 +21,7 @@ from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, Reco
 from airbyte_cdk.sources.file_based.parsers import unstructured_docx, unstructured_markdown, unstructured_pptx
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser, options_of
 from airbyte_cdk.sources.file_based.parsers.handles import READ_BYTES, BrokenStream, open_bytes, open_random
+from airbyte_cdk.sources.file_based.parsers.temporary import temporary_disk
 from airbyte_cdk.sources.file_based.parsers.unstructured_types import (
     DocumentType,
     UnprocessableDocument,
@@ -158,7 +159,7 @@ class UnstructuredParser(FileTypeParser):
 @contextmanager
 def _copied(read: FileRead) -> Iterator[IO[bytes]]:
     """The file as one that can be sought and is no longer the storage's."""
-    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, prefix="airbyte-cdk-") as copy:
+    with temporary_disk(None), tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, prefix="airbyte-cdk-") as copy:
         size = 0
         with open_bytes(read.file, read.stream_reader, read.logger) as content:
             while data := content.read(READ_BYTES):
