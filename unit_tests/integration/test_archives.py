@@ -258,9 +258,13 @@ def test_the_bytes_of_an_archive_are_asked_for_once_to_list_and_once_to_read(tmp
     with FilesOnTheWeb({name: data}) as web:
         run = source_files("read", tmp_path, web.config("**"), CATALOG)
         requests = web.server.methods(f"/{name}").count("GET")
-    assert (run.code, len(run.records)) == (0, 400)
+        assert (run.code, len(run.records)) == (0, 400)
+        assert web.sent <= 2 * len(data) + 64 * 1024
+        assert requests <= 10
+        web.sent = 0
+        discovered = source_files("discover", tmp_path, web.config("**"))
+    assert "id" in configured(discovered)["streams"][0]["stream"]["json_schema"]["properties"]
     assert web.sent <= 2 * len(data) + 64 * 1024
-    assert requests <= 10
 
 
 def test_names_that_lead_out_of_an_archive_are_members_all_the_same(tmp_path: Path) -> None:
