@@ -21,6 +21,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
 from airbyte_cdk.sources.file_based.access.facade import AccessFileSystem
 from airbyte_cdk.sources.file_based.access.storage_access import Content, Failure, Listed, StorageAccess
+from airbyte_cdk.sources.file_based.archives import reach
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader, listings_for
 from airbyte_cdk.sources.file_based.globs import matches
@@ -78,7 +79,7 @@ def test_lists_by_globs(reader: FsspecStreamReader) -> None:
 def test_lists_only_below_the_prefixes_that_globs_can_reach(
     globs: list[str], within: str, expected: list[tuple[str, bool]]
 ) -> None:
-    assert listings_for(globs, within) == expected
+    assert listings_for(reach(globs), within) == expected
 
 
 def test_several_slashes_in_a_key_count_as_one() -> None:
