@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_cdk.utils.airbyte_secrets_utils import (
+    SHORT,
     add_to_secrets,
     filter_secrets,
     get_secret_paths,
@@ -148,7 +149,7 @@ def test_a_very_short_secret_is_masked_only_as_a_whole_value(text: str, expected
 def test_no_long_secret_survives(secrets: list[str], before: str, after: str) -> None:
     update_secrets(secrets)
     for secret in secrets:
-        if secret.strip() and not set(secret) <= {"*"}:
+        if len(secret.strip()) >= SHORT and not set(secret) <= {"*"}:
             assert secret not in filter_secrets(f"{before}<{secret}>{after}").replace("****", "")
 
 

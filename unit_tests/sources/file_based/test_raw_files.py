@@ -331,7 +331,7 @@ def test_a_staging_directory_that_cannot_be_used_stops_the_stream(
     output = sync(root, fails=True)
     assert str(tmp_path / "file" / "staging") in output.errors[0].trace.error.message
     assert output.errors[0].trace.error.failure_type.value == "config_error"
-    assert output.most_recent_state.stream_state.history == {}
+    assert not output.state_messages
 
 
 def test_a_full_disk_stops_the_stream_after_what_fits(
@@ -375,13 +375,16 @@ def test_each_copy_that_stays_has_its_record(root: Path, staging: Path) -> None:
     try:
         for name, megabytes in (("a", 12), ("b", 12), ("c", 1)):
             write(root, name, bytes(megabytes << 20))
+        kept = 0
         for _ in range(10):
             output = sync(root, fails=True)
-            assert copies(output)
+            kept += len(copies(output))
             assert set(copies(output)) == {path.name for path in staging.rglob("*") if path.is_file()}
-            assert set(output.most_recent_state.stream_state.history) == set(copies(output))
+            history = output.most_recent_state.stream_state.history if output.state_messages else {}
+            assert set(history) == set(copies(output))
             for taken in staging.iterdir():
                 shutil.rmtree(taken)
+        assert kept
     finally:
         subprocess.run(["umount", str(staging)], check=True)
 
@@ -729,7 +732,7 @@ def test_a_raw_stream_can_be_read_by_hand(root: Path) -> None:
     write(root, "b.csv", "2", DAY + 1)
     (stream,) = Source(catalog()).streams(own_config(root))
     messages = list(stream.read(catalog().streams[0], LOGGER, DebugSliceLogger(), {}, None, None))  # type: ignore[arg-type]
-    assert [m.type for m in messages] == [Type.RECORD, Type.STATE, Type.RECORD, Type.STATE, Type.STATE]
+    assert [m.type for m in messages] == [Type.RECORD, Type.STATE, Type.RECORD, Type.STATE]
     records = list(stream.read_records_from_slice({"files": [file_of(root, "a.csv")]}))
     assert [m.record.data["file_name"] for m in records] == ["a.csv"]
 

@@ -156,8 +156,8 @@ def open_random(
 ) -> Iterator[IO[bytes]]:
     """The content of `file` as a binary file that can be read, sought and told.
 
-    It is the storage's own handle where that can seek. A compressed file, or one whose handle cannot, is first copied
-    to a temporary file, which is gone when the context ends, however it ends.
+    It is the storage's own handle where that can seek. A compressed file, or one whose handle cannot, is first copied:
+    a small one to memory, others to a temporary file, which is gone when the context ends, however it ends.
 
     Raises:
         BrokenStream: The file is compressed, and its data is broken.
@@ -170,15 +170,18 @@ def open_random(
         if _is_plain_and_seekable(file, handle):
             yield handle
             return
-    with (
-        temporary_disk(file.known_size),  # outermost: also the end of the copy writes
-        open_bytes(file, stream_reader, logger) as content,
-        tempfile.TemporaryFile(prefix="airbyte-cdk-") as copy,
-    ):
-        while data := content.read(READ_BYTES):
-            copy.write(data)
-        copy.seek(0)
-        yield cast("IO[bytes]", copy)
+    with open_bytes(file, stream_reader, logger) as content:
+        start = read_exactly(content, READ_BYTES)
+        if len(start) < READ_BYTES:
+            with io.BytesIO(start) as copy:
+                yield copy
+            return
+        with temporary_disk(file.known_size), tempfile.TemporaryFile(prefix="airbyte-cdk-") as large:
+            large.write(start)
+            while data := content.read(READ_BYTES):
+                large.write(data)
+            large.seek(0)
+            yield cast("IO[bytes]", large)
 
 
 def _opened(

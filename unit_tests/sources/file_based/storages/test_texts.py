@@ -149,7 +149,7 @@ def test_endpoints(endpoint: str) -> None:
     assert checked_endpoint(endpoint) == endpoint
 
 
-@pytest.mark.parametrize("host", ["minio..local", "a" * 70, f"host?token={SECRET}", "[::1]"])
+@pytest.mark.parametrize("host", ["minio..local", "a" * 70, f"host?token={SECRET}", "[::1]:22"])
 def test_a_host_of_sftp_is_one(host: str) -> None:
     with pytest.raises(ValidationError, match="write only the server's name or address") as raised:
         options("sftp", {"auth_type": "password", "password": "p"}, host=host)
