@@ -13,7 +13,7 @@ help:  ## This list
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
-	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check -e '.[file-based,fast,s3,gcs,azure,sftp,http,unstructured,schema-inferrer,dev]'
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --disable-pip-version-check -e '.[file-based,fast,s3,gcs,azure,sftp,http,schema-inferrer,dev]'
 	@touch $(STAMP)
 
 install: $(STAMP)  ## Set up .venv with the package, its extras and the tools

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import AirbyteMessage, AirbyteStream, SyncMode
@@ -446,7 +446,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
             file,
             self.stream_reader,
             self.logger,
-            schema=None if schemaless else self.catalog_schema.get("properties", {}),
+            schema=None if schemaless else self.catalog_schema.get("properties") or None,
             reserved=frozenset() if schemaless else frozenset(self.airbyte_columns),
             keep_nulls=schemaless,
             rejects=rejects,
@@ -503,11 +503,17 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
             bytes_a_row = passed.nbytes // max(1, passed.num_rows)
             records = enumerate(rows(passed), first)
             while group := list(islice(records, GROUP_ROWS)):
-                kept = [record for number, record in group if not judges or self._passes(record, file, number)]
-                dropped += len(group) - len(kept)
-                if kept:
-                    wrapped = [{"data": record} for record in kept] if schemaless else kept
-                    sent = [self.transform_record(record, file, last_modified) for record in wrapped]
+                kept = (record for number, record in group if not judges or self._passes(record, file, number))
+                wrapped = ({"data": record} for record in kept) if schemaless else kept
+                sent: list[dict[str, Any]] = []
+                try:
+                    sent.extend(map(self.transform_record, wrapped, repeat(file), repeat(last_modified)))
+                except Exception:
+                    if sent:  # what came before a hook's error is sent
+                        yield Batch(Rows(sent, bytes_a_row * len(sent)), origin=file.uri)
+                    raise
+                dropped += len(group) - len(sent)
+                if sent:
                     yield Batch(Rows(sent, bytes_a_row * len(sent)), origin=file.uri)
             first += table.num_rows
         if gate:
@@ -520,11 +526,11 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
         if not brings_own_records(parser):
             yield from parser.batches(replace(read, keep_nulls=True, as_rows=True))
             return
-        schema = None if read.schema is None else self.catalog_schema
+        arguments = (self.config, read.file, self.stream_reader, self.logger, self.catalog_schema)
         group: list[dict[str, Any]] = []
         nbytes = 0
         try:
-            for record in parser.parse_records(self.config, read.file, self.stream_reader, self.logger, schema):
+            for record in parser.parse_records(*arguments):
                 group.append(dict(record))
                 nbytes += text_size(record)
                 if len(group) >= GROUP_ROWS or nbytes > GROUP_BYTES:
@@ -535,6 +541,10 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
                 read.rejects.extend(error.rejects)
             else:
                 read.rejects.add("file", f"{type(parser).__name__} stopped: {error}", RejectKind.UNREADABLE)
+        except Exception:
+            if group:
+                yield Rows(group, nbytes)
+            raise
         if group:
             yield Rows(group, nbytes)
 

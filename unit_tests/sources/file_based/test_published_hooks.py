@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,49 @@ def test_parse_records_of_an_own_parser_is_used(root: Path) -> None:
     source = Source(catalog(), None, [], parsers={CsvFormat: Shouting()})
     output = read(source, config(root), catalog())
     assert [r.record.data["name"] for r in output.records] == ["A1", "A2", "B1", "B2", "C1", "C2"]
+
+
+def test_what_a_hook_gave_before_its_error_is_sent(root: Path) -> None:
+    class Stops(CsvParser):
+        def parse_records(self, *args: Any, **kwargs: Any) -> Iterable[dict[str, Any]]:
+            yield from islice(super().parse_records(*args, **kwargs), 1)
+            raise OSError("the library behind it broke")
+
+    class Refuses(DefaultFileBasedStream):
+        def transform_record(self, record: dict[str, Any], file: RemoteFile, last_updated: str) -> dict[str, Any]:
+            if record["id"] == "2":
+                raise OSError("the lookup failed")
+            return super().transform_record(record, file, last_updated)
+
+    class Own(Source):
+        stream_cls = Refuses
+
+    for source in (Source(catalog(), None, [], parsers={CsvFormat: Stops()}), Own(catalog(), None, [])):
+        output = read(source, config(root), catalog(), expecting_exception=True)
+        assert [r.record.data["name"] for r in output.records] == ["a1", "b1", "c1"]
+        assert not any(m.state.stream.stream_state.history for m in output.state_messages)
+
+
+def test_a_parser_of_its_own_gets_the_catalog_schema_of_a_schemaless_stream(root: Path) -> None:
+    given = []
+
+    class Asks(CsvParser):
+        def parse_records(self, *args: Any, **kwargs: Any) -> Iterable[dict[str, Any]]:
+            given.append(args[4])
+            return super().parse_records(*args, **kwargs)
+
+    settings = config(root)
+    settings["streams"][0]["schemaless"] = True
+    output = read(Source(catalog(), None, [], parsers={CsvFormat: Asks()}), settings, catalog())
+    assert [r.record.data["data"]["name"] for r in output.records] == ["a1", "a2", "b1", "b2", "c1", "c2"]
+    assert given == [catalog().streams[0].stream.json_schema] * 3
+
+
+def test_a_catalog_without_columns_restricts_none(root: Path) -> None:
+    bare = catalog()
+    bare.streams[0].stream.json_schema = {}
+    output = read(Source(bare, None, []), config(root), bare)
+    assert [(r.record.data["id"], r.record.data["name"]) for r in output.records][:2] == [("1", "a1"), ("2", "a2")]
 
 
 def test_a_policy_of_its_own_decides_on_each_record(root: Path) -> None:

@@ -102,9 +102,9 @@ class FileTypeParser(ABC):
 
     @property
     def file_read_mode(self) -> FileReadMode:
-        """How files of this format are opened when `check` only opens them.
+        """How files of this format are opened by code of a connector, and when `check` only opens them.
 
-        Binary by default: line ends and encodings are the parser's business, not the handle's.
+        The parsers themselves read bytes, of text too: line ends and encodings are their business, not the handle's.
         """
         return FileReadMode.READ_BINARY
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.config.csv_format import InferenceType
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, SchemaInferenceError
+from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.csv_blocks import Block, Blocks
 from airbyte_cdk.sources.file_based.parsers.csv_cast import ColumnCast, Texts, infer_type, type_of
@@ -47,6 +48,11 @@ class CsvParser(FileTypeParser):
     Rejected, each with its line: rows with more or fewer values than columns, rows with bytes that the encoding does
     not know, rows longer than 16 MB, and what follows a quote that is never closed.
     """
+
+    @property
+    def file_read_mode(self) -> FileReadMode:
+        """Text."""
+        return FileReadMode.READ
 
     def check_config(self, config: FileBasedStreamConfig) -> tuple[bool, str | None]:
         """Whether delimiter, quote and escape can be told apart."""

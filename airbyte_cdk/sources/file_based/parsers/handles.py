@@ -128,20 +128,21 @@ def open_bytes(
     file: RemoteFile,
     stream_reader: AbstractFileBasedStreamReader,
     logger: logging.Logger,
-    encoding_if_text: str = "utf-8",
+    encoding_if_text: str | None = None,
 ) -> Iterator[ByteStream]:
     """The content of `file` in order, decompressed if its first bytes are those of a compressed format.
 
     Args:
-        encoding_if_text: Some connectors return text though bytes are asked for: it is encoded back so.
+        encoding_if_text: Of a format that is text. Some connectors return text though bytes are asked for: it is
+            encoded back so, or as UTF-8. Others refuse to open a file for bytes: they are asked for text.
 
     Raises:
         OSError: The reader returned no handle, or something that cannot be read.
         Exception: What the reader raises, as it is.
     """
     with ExitStack() as stack:
-        handle = _opened(file, stream_reader, logger, stack)
-        read = _byte_reader(file, handle, encoding_if_text)
+        handle = _opened(file, stream_reader, logger, stack, encoding_if_text)
+        read = _byte_reader(file, handle, encoding_if_text or "utf-8")
         head = _head(read)
         pieces = putting_back(head, read)
         codec = codec_of(head, file.uri)
@@ -185,10 +186,20 @@ def open_random(
 
 
 def _opened(
-    file: RemoteFile, stream_reader: AbstractFileBasedStreamReader, logger: logging.Logger, stack: ExitStack
+    file: RemoteFile,
+    stream_reader: AbstractFileBasedStreamReader,
+    logger: logging.Logger,
+    stack: ExitStack,
+    encoding: str | None = None,
 ) -> Any:
-    """The reader's own handle, which `stack` closes."""
-    opened: Any = stream_reader.open_file(file, FileReadMode.READ_BINARY, None, logger)
+    """The reader's own handle, which `stack` closes; of text, where a reader that is asked for bytes refuses."""
+    opened: Any
+    try:
+        opened = stream_reader.open_file(file, FileReadMode.READ_BINARY, None, logger)
+    except (ValueError, NotImplementedError):
+        if encoding is None:
+            raise
+        opened = stream_reader.open_file(file, FileReadMode.READ, encoding, logger)
     if hasattr(opened, "__enter__"):
         handle = stack.enter_context(opened)
         handle = opened if handle is None else handle

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models.batch import JsonLines
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, RecordParseError
+from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.handles import open_bytes
 from airbyte_cdk.sources.file_based.parsers.json_lines import Bodies, column_values
@@ -44,6 +45,11 @@ _ENVELOPE_BYTES = 150  # about what an output line has beside the body
 
 class JsonlParser(FileTypeParser):
     """Reads files of JSON objects. Rows are batches of `JsonLines`."""
+
+    @property
+    def file_read_mode(self) -> FileReadMode:
+        """Text."""
+        return FileReadMode.READ
 
     async def infer_schema(
         self,
@@ -80,7 +86,7 @@ class JsonlParser(FileTypeParser):
 
     def batches(self, read: FileRead) -> Iterator[JsonLines]:
         """The file's good objects in order; see `FileTypeParser.batches`."""
-        with open_bytes(read.file, read.stream_reader, read.logger) as stream:
+        with open_bytes(read.file, read.stream_reader, read.logger, "utf-8") as stream:
             text = Text(stream)
             if text.startswith((_BOM,)):
                 text.place += len(_BOM)

@@ -49,7 +49,7 @@ IN_MEMORY_BYTES = 16 * 1024 * 1024
 DOCUMENT_BYTES = 4 * 1024 * 1024 * 1024
 """Larger documents are not read."""
 _TEST_DOCUMENT = b"# Test\n\nA connector checks that it can use this service.\n"
-_EXTRA = "pip install 'airbyte-cdk[unstructured]'"
+_EXTRA = "pip install 'airbyte-cdk[file-based]'"
 
 
 class UnstructuredParser(FileTypeParser):

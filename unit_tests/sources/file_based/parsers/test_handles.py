@@ -322,6 +322,22 @@ def test_errors_of_the_storage_pass_unchanged() -> None:
         assert raised.value is error
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", None])
+def test_a_reader_that_refuses_bytes_is_asked_for_text(encoding: str | None) -> None:
+    class TextReader:
+        def open_file(self, file: RemoteFile, mode: Any, encoding: str | None, logger: logging.Logger) -> Any:
+            if mode.value != "r":
+                raise ValueError("only text can be read")
+            return io.TextIOWrapper(io.BytesIO("größer\r\n".encode(encoding or "ascii")), encoding, newline="")
+
+    if encoding is None:  # of a format that is no text
+        with pytest.raises(ValueError, match="only text"), open_bytes(a_file(), TextReader(), LOGGER):  # type: ignore[arg-type]
+            pass
+        return
+    with open_bytes(a_file(), TextReader(), LOGGER, encoding) as stream:  # type: ignore[arg-type]
+        assert stream.read(100) == "größer\r\n".encode(encoding)
+
+
 # --- Random access --------------------------------------------------------------------------------------------------
 
 
