@@ -31,6 +31,11 @@ from airbyte_cdk.sources.file_based.availability_strategy import (
     DefaultFileBasedAvailabilityStrategy,
 )
 from airbyte_cdk.sources.file_based.check_problems import Problem, told_once
+from airbyte_cdk.sources.file_based.concurrent_file_cursor import (
+    AbstractConcurrentFileBasedCursor,
+    FileBasedConcurrentCursor,
+    FileBasedFinalStateCursor,
+)
 from airbyte_cdk.sources.file_based.config.config_faults import config_faults
 from airbyte_cdk.sources.file_based.config.validate_config_transfer_modes import (
     include_identities_stream,
@@ -45,11 +50,6 @@ from airbyte_cdk.sources.file_based.exceptions import (
     FileBasedErrorsCollector,
     FileBasedSourceError,
     MissingLibraryError,
-)
-from airbyte_cdk.sources.file_based.file_cursor import (
-    AbstractConcurrentFileBasedCursor,
-    FileBasedConcurrentCursor,
-    FileBasedFinalStateCursor,
 )
 from airbyte_cdk.sources.file_based.identities_stream import FileIdentitiesStream
 from airbyte_cdk.sources.file_based.parsers import default_parsers

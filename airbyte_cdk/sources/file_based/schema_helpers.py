@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airbyte_cdk.sources.file_based.exceptions import ConfigValidationError, FileBasedSourceError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 SchemaType = Mapping[str, Mapping[str, Any]]
 """JSON schema properties by column name."""
@@ -45,9 +45,13 @@ file_transfer_schema: dict[str, Any] = {
 SCALARS = ("null", "boolean", "integer", "number", "string")
 """Scalar types from narrow to wide: a value of one is a value of each that follows."""
 
-_WIDTH = {name: width for width, name in enumerate(SCALARS)}
+WIDTH = {name: width for width, name in enumerate(SCALARS)}
+"""Their places in that order."""
+
 _NAMES = (*SCALARS, "object", "array")
-_TYPES = frozenset(_NAMES)
+TYPES = frozenset(_NAMES)
+"""All types of JSON schema."""
+
 _PRINTED_AS_TEXT = (str, bytes, date, time, Decimal, UUID, Enum)
 
 _FITTING: dict[str, frozenset[type]] = {
@@ -89,14 +93,14 @@ def is_equal_or_narrower_type(value: Any, expected_type: str) -> bool:
     inferred = get_inferred_type(value)
     if inferred is None:
         return False
-    if inferred in _WIDTH and expected_type in _WIDTH:
-        return _WIDTH[inferred] <= _WIDTH[expected_type]
+    if inferred in WIDTH and expected_type in WIDTH:
+        return WIDTH[inferred] <= WIDTH[expected_type]
     return inferred == expected_type or inferred == "null"
 
 
 # --- The user's own schema ------------------------------------------------------------------------------------------
 
-_GIVEN_TYPES = {**{name: name for name in _TYPES}, "float": "number"}
+_GIVEN_TYPES = {**{name: name for name in TYPES}, "float": "number"}
 
 
 def type_mapping_to_jsonschema(input_schema: str | Mapping[str, str] | None) -> dict[str, Any] | None:
@@ -237,7 +241,7 @@ def _widest(types: frozenset[str]) -> str | list[str]:
 def _kept_keywords(
     a: Mapping[str, Any], b: Mapping[str, Any], types_a: frozenset[str], types_b: frozenset[str]
 ) -> Iterator[tuple[str, Any]]:
-    scalars_a, scalars_b = types_a & _WIDTH.keys() - {"null"}, types_b & _WIDTH.keys() - {"null"}
+    scalars_a, scalars_b = types_a & WIDTH.keys() - {"null"}, types_b & WIDTH.keys() - {"null"}
     for keyword, value in {**b, **a}.items():
         if keyword in _NESTED:
             continue
@@ -349,12 +353,13 @@ def nonconforming_column(
         if value is None or column in known:
             continue
         prop = properties.get(column)
-        if prop is None or not _fits(value, prop):
+        if prop is None or not fits(value, prop):
             return column
     return None
 
 
-def _fits(value: Any, prop: Mapping[str, Any]) -> bool:
+def fits(value: Any, prop: Mapping[str, Any]) -> bool:
+    """Whether a value fits a property, by the rules of `nonconforming_column`."""
     declared = prop.get("type")
     names = (declared,) if isinstance(declared, str) else declared
     if not isinstance(names, list | tuple):
@@ -363,17 +368,18 @@ def _fits(value: Any, prop: Mapping[str, Any]) -> bool:
     for name in names:
         if isinstance(name, str) and kind in _FITTING.get(name, ()):
             return True
-    return any(_fits_type(value, name, prop) for name in names)
+    return any(fits_type(value, name, prop) for name in names)
 
 
-def _fits_type(value: Any, declared: str, prop: Mapping[str, Any]) -> bool:
+def fits_type(value: Any, declared: str, prop: Mapping[str, Any]) -> bool:
+    """Whether a value fits one of the types that a property declares."""
     if value is None or declared not in _NAMES:
         return True
     if declared == "array":
         items = prop.get("items")
         if not isinstance(items, Mapping):
             return isinstance(value, list | tuple)
-        return isinstance(value, list | tuple) and all(_fits(item, items) for item in value)
+        return isinstance(value, list | tuple) and all(fits(item, items) for item in value)
     return is_equal_or_narrower_type(value, declared)
 
 
@@ -401,7 +407,7 @@ def _described_fits(found: Mapping[str, Any], declared: Mapping[str, Any]) -> bo
         if name == kind == "array":
             items, inner = declared.get("items"), found.get("items")
             return not isinstance(items, Mapping) or (isinstance(inner, Mapping) and _described_fits(inner, items))
-        return name == kind or (name in _WIDTH and kind in _WIDTH and _WIDTH[kind] <= _WIDTH[name])
+        return name == kind or (name in WIDTH and kind in WIDTH and WIDTH[kind] <= WIDTH[name])
 
     return all(any(holds(name, kind) for name in names) for kind in types - {"null"})
 
@@ -413,135 +419,3 @@ def declared_names(prop: Mapping[str, Any]) -> Sequence[str] | None:
     if not isinstance(names, list | tuple) or any(name not in _NAMES for name in names):
         return None
     return names
-
-
-def batch_conformance(batch: pa.RecordBatch, properties: SchemaType) -> Literal[True] | pa.BooleanArray:
-    """Whether the rows of a batch fit the declared columns: True if all do, else one boolean a row.
-
-    The rules are those of `nonconforming_column`. A typed column is judged by its type, once for the whole batch; cells
-    are only looked at where they hold JSON text, or where the type does not fit and so only nulls do. An Arrow type
-    fits each type under which discovery declares it: a duration ``integer``, a time of day ``integer`` and ``string``,
-    a dictionary column ``object`` and the type of its values.
-    """
-    outcomes = [
-        _conformance(column, properties.get(name))
-        for name, column in zip(batch.schema.names, batch.columns, strict=True)
-    ]
-    return _all_of([outcome for outcome in outcomes if outcome is not True])
-
-
-def nonconforming_batch_column(batch: pa.RecordBatch, row: int, properties: SchemaType) -> str | None:
-    """Name of the first column that does not fit in row `row` (from 0) of a batch, or None if all do."""
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        if _conformance(column.slice(row, 1), properties.get(name)) is not True:
-            return str(name)
-    return None
-
-
-def _all_of(masks: list[pa.BooleanArray]) -> Literal[True] | pa.BooleanArray:
-    import pyarrow.compute as pc
-
-    if not masks:
-        return True
-    merged = masks[0]
-    for mask in masks[1:]:
-        merged = pc.and_(merged, mask)
-    return True if merged.false_count == 0 else merged
-
-
-def _any_of(masks: list[pa.BooleanArray]) -> Literal[True] | pa.BooleanArray:
-    import pyarrow.compute as pc
-
-    merged = masks[0]
-    for mask in masks[1:]:
-        merged = pc.or_(merged, mask)
-    return True if merged.false_count == 0 else merged
-
-
-def _conformance(column: pa.Array, prop: Mapping[str, Any] | None) -> Literal[True] | pa.BooleanArray:
-    """Which cells of a column fit a property; None as property means that the column is not declared."""
-    import pyarrow as pa
-
-    if column.null_count == len(column):
-        return True
-    if prop is None:
-        return _nulls_of(column)
-    names = declared_names(prop)
-    if names is None:
-        return True
-    if not names:
-        return _nulls_of(column)
-    if isinstance(column.type, pa.JsonType):
-        return _json_conformance(column, prop)
-    if isinstance(column.type, pa.BaseExtensionType):
-        return _conformance(column.storage, prop)
-    outcomes = [_type_conformance(column, name, prop) for name in names]
-    return True if any(outcome is True for outcome in outcomes) else _any_of([o for o in outcomes if o is not True])
-
-
-def _type_conformance(column: pa.Array, declared: str, prop: Mapping[str, Any]) -> Literal[True] | pa.BooleanArray:
-    import pyarrow as pa
-
-    from airbyte_cdk.models.arrow_kinds import is_list
-
-    arrow_type = column.type
-    if pa.types.is_union(arrow_type):
-        cells = [_fits_type(value, declared, prop) for value in column.to_pylist()]
-        return True if all(cells) else pa.array(cells, pa.bool_())
-    if declared == "array" and is_list(arrow_type):
-        return _list_conformance(column, prop.get("items"))
-    return True if declared in _declared_as(arrow_type) else _nulls_of(column)
-
-
-def _nulls_of(column: pa.Array) -> pa.BooleanArray:
-    """True where a cell is null; a union has no nulls of its own, so each of its cells counts as a value."""
-    import pyarrow as pa
-
-    if pa.types.is_union(column.type):
-        return pa.array([value is None for value in column.to_pylist()], pa.bool_())
-    return column.is_null()
-
-
-def _declared_as(arrow_type: pa.DataType) -> frozenset[str]:
-    """Types that a column of this Arrow type fits."""
-    from pyarrow import types
-
-    from airbyte_cdk.models.arrow_kinds import is_list
-
-    if types.is_dictionary(arrow_type) or types.is_run_end_encoded(arrow_type):
-        return _declared_as(arrow_type.value_type) | {"object"}
-    if types.is_struct(arrow_type) or types.is_map(arrow_type):
-        return frozenset({"object"})
-    if is_list(arrow_type) or types.is_interval(arrow_type):
-        return frozenset({"array"})
-    if types.is_null(arrow_type):
-        return _TYPES
-    if types.is_boolean(arrow_type):
-        width = _WIDTH["boolean"]
-    elif types.is_integer(arrow_type) or types.is_duration(arrow_type) or types.is_time(arrow_type):
-        width = _WIDTH["integer"]
-    elif types.is_floating(arrow_type):
-        width = _WIDTH["number"]
-    else:
-        width = _WIDTH["string"]
-    return frozenset(SCALARS[width:])
-
-
-def _list_conformance(column: pa.Array, items: Any) -> Literal[True] | pa.BooleanArray:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not isinstance(items, Mapping):
-        return True
-    inner = _conformance(pc.list_flatten(column), items)
-    if inner is True:
-        return True
-    at_fault = set(pc.list_parent_indices(column).filter(pc.invert(inner)).to_pylist())
-    return pa.array([row not in at_fault for row in range(len(column))], pa.bool_())
-
-
-def _json_conformance(column: pa.Array, prop: Mapping[str, Any]) -> Literal[True] | pa.BooleanArray:
-    import pyarrow as pa
-
-    cells = [text is None or _fits(json.loads(text), prop) for text in column.storage.to_pylist()]
-    return True if all(cells) else pa.array(cells, pa.bool_())

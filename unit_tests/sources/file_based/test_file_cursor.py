@@ -16,14 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airbyte_cdk.sources.file_based import file_cursor
+from airbyte_cdk.sources.file_based.concurrent_file_cursor import FileBasedConcurrentCursor, FileBasedFinalStateCursor
 from airbyte_cdk.sources.file_based.config.csv_format import CsvFormat
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
-from airbyte_cdk.sources.file_based.file_cursor import (
-    AbstractFileBasedCursor,
-    DefaultFileBasedCursor,
-    FileBasedConcurrentCursor,
-    FileBasedFinalStateCursor,
-)
+from airbyte_cdk.sources.file_based.file_cursor import AbstractFileBasedCursor, DefaultFileBasedCursor
 from airbyte_cdk.sources.file_based.file_history import OLDER_HISTORY_KEY, pack, to_micros
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException

@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airbyte_cdk.sources.file_based.arrow_conformance import batch_conformance, nonconforming_batch_column
 from airbyte_cdk.sources.file_based.arrow_types import property_of
 from airbyte_cdk.sources.file_based.schema_helpers import (
     SchemaType,
-    batch_conformance,
     conforms_to_schema,
     fill_nulls,
     get_inferred_type,
     is_equal_or_narrower_type,
-    nonconforming_batch_column,
     nonconforming_column,
 )
 
