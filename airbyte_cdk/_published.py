@@ -38,7 +38,7 @@ MODULES: Mapping[str, str] = {
     f"{_FB}.file_types.unstructured_parser": f"{_FB}.parsers.unstructured",
     f"{_FB}.schema_validation_policies.abstract_schema_validation_policy": f"{_FB}.schema_validation_policies",
     f"{_FB}.schema_validation_policies.default_schema_validation_policies": f"{_FB}.schema_validation_policies",
-    f"{_FB}.stream.abstract_file_based_stream": f"{_FB}.file_based_stream",
+    f"{_FB}.stream.abstract_file_based_stream": f"{_FB}.abstract_file_based_stream",
     f"{_FB}.stream.concurrent.cursor.abstract_concurrent_file_based_cursor": f"{_FB}.concurrent_file_cursor",
     f"{_FB}.stream.concurrent.cursor.file_based_concurrent_cursor": f"{_FB}.concurrent_file_cursor",
     f"{_FB}.stream.concurrent.cursor.file_based_final_state_cursor": f"{_FB}.concurrent_file_cursor",
@@ -68,7 +68,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "default_parsers": f"{_FB}.parsers",
     },
     f"{_FB}.stream": {
-        "AbstractFileBasedStream": f"{_FB}.file_based_stream",
+        "AbstractFileBasedStream": f"{_FB}.abstract_file_based_stream",
         "DefaultFileBasedStream": f"{_FB}.file_based_stream",
         "FileIdentitiesStream": f"{_FB}.identities_stream",
         "PermissionsFileBasedStream": f"{_FB}.permissions_stream",

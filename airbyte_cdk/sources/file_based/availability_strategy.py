@@ -23,7 +23,7 @@ from airbyte_cdk.utils.overriding import overrides
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
-    from airbyte_cdk.sources.file_based.file_based_stream import AbstractFileBasedStream
+    from airbyte_cdk.sources.file_based.abstract_file_based_stream import AbstractFileBasedStream
     from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
     from airbyte_cdk.sources.source import Source

@@ -20,7 +20,7 @@ from airbyte_cdk.utils.ticking import ticking
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 if TYPE_CHECKING:
-    from airbyte_cdk.sources.file_based.file_based_stream import AbstractFileBasedStream
+    from airbyte_cdk.sources.file_based.abstract_file_based_stream import AbstractFileBasedStream
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 
 LISTING_LOG_SECONDS = 60.0

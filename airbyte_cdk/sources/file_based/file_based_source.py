@@ -64,9 +64,9 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteStateMessage
     from airbyte_cdk.sources.concurrent_source.workers import Encode
+    from airbyte_cdk.sources.file_based.abstract_file_based_stream import AbstractFileBasedStream
     from airbyte_cdk.sources.file_based.config.abstract_file_based_spec import AbstractFileBasedSpec
     from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig, ValidationPolicy
-    from airbyte_cdk.sources.file_based.file_based_stream import AbstractFileBasedStream
     from airbyte_cdk.sources.file_based.file_based_stream_permissions_reader import (
         AbstractFileBasedStreamPermissionsReader,
     )

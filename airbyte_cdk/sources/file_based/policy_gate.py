@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.models.batch import JsonLines, RowWise, Table
 from airbyte_cdk.sources.file_based.arrow_conformance import batch_conformance, nonconforming_batch_column
-from airbyte_cdk.sources.file_based.schema_helpers import (
-    SchemaType,
-    fitting_columns,
-    nonconforming_column,
-)
+from airbyte_cdk.sources.file_based.schema_helpers import SchemaType, fitting_columns, nonconforming_column
 from airbyte_cdk.sources.file_based.schema_validation_policies import (
     AbstractSchemaValidationPolicy,
     EmitRecordPolicy,

@@ -32,8 +32,8 @@ from airbyte_cdk.sources.file_based.file_record_data import FileRecordData
 from airbyte_cdk.sources.utils.files_directory import get_files_directory
 
 if TYPE_CHECKING:
+    from airbyte_cdk.sources.file_based.abstract_file_based_stream import AbstractFileBasedStream
     from airbyte_cdk.sources.file_based.access.storage_access import StorageAccess
-    from airbyte_cdk.sources.file_based.file_based_stream import AbstractFileBasedStream
     from airbyte_cdk.sources.file_based.file_based_stream_reader import AbstractFileBasedStreamReader
     from airbyte_cdk.sources.file_based.remote_file import RemoteFile, UploadableRemoteFile
     from airbyte_cdk.sources.file_based.storage_file import StorageFile
