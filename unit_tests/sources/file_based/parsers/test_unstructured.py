@@ -304,7 +304,7 @@ class TestCheckConfig:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
-    with pytest.raises(AirbyteTracedException, match=r"pypdfium2.*airbyte-cdk\[unstructured\]") as caught:
+    with pytest.raises(AirbyteTracedException, match=r"pypdfium2.*airbyte-cdk\[file-based\]") as caught:
         record_of(b"%PDF-1.4", "a.pdf")
     assert caught.value.failure_type is FailureType.system_error
 
