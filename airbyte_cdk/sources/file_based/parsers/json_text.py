@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -24,6 +25,7 @@ BLANKS = b" \t\r\n"
 INVALID = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)
 """What a msgspec decoder raises on text that it does not take."""
 
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _PLACE = re.compile(r"\(byte (\d+)\)")
 _ANY = msgspec.json.Decoder(msgspec.Raw)
@@ -31,7 +33,15 @@ _CLOSES_ITSELF = (b"{", b"[", b'"')  # a number or a literal may go on behind th
 
 
 class NoValue(Exception):
-    """There is no valid JSON here; the message says why, without any data."""
+    """There is no valid JSON here; the message says why, without any data.
+
+    Attributes:
+        position: Number of bytes before the one that is not valid, if it is known.
+    """
+
+    def __init__(self, reason: str, position: int | None = None) -> None:
+        super().__init__(reason)
+        self.position = position
 
 
 class Text:
@@ -47,6 +57,8 @@ class Text:
         self._stream = stream
         self._data = b""
         self._start = 0
+        self._counted = 0  # place up to which lines were counted
+        self._line = 1
         self.place = 0
         self.ended = False
         self.broken: BrokenStream | None = None
@@ -55,6 +67,16 @@ class Text:
     def position(self) -> int:
         """Where the file was read to: number of bytes before."""
         return self._start + self.place
+
+    @property
+    def line(self) -> int:
+        """Number of the line to which the file was read, from 1."""
+        if self.place >= self._counted:
+            self._line += self._data.count(b"\n", self._counted, self.place)
+        else:
+            self._line -= self._data.count(b"\n", self.place, self._counted)
+        self._counted = self.place
+        return self._line
 
     def more(self) -> None:
         """Hold more of the file: a block, or half as much again as is held, so that a huge value is not searched over
@@ -93,18 +115,6 @@ class Text:
                     return b""
                 self.more()
 
-    def skip_blank_lines(self) -> int:
-        """Pass over lines of white space; their number."""
-        lines = 0
-        while True:
-            before = self.place
-            match = _BLANK.match(self._data, before)
-            self.place = match.end() if match else before
-            lines += self._data.count(b"\n", before, self.place)
-            if self.place < len(self._data) or self.ended:
-                return lines
-            self.more()
-
     def lines(self) -> bytes:
         """The next whole lines, at least one; ``b""`` at the end. A last line without an end is one, unless the
         compressed file is broken there.
@@ -133,7 +143,8 @@ class Text:
         return taken
 
     def _let_go(self) -> None:
-        self._start, self._data, self.place = self.position, self._data[self.place :], 0
+        _ = self.line  # counted while the text is held
+        self._start, self._data, self.place, self._counted = self.position, self._data[self.place :], 0, 0
 
     def rest(self) -> bytes:
         """What is held and was not read."""
@@ -146,38 +157,95 @@ class Text:
             NoValue: What is next is not a valid JSON value. (Invalid UTF-8 inside strings is not noticed.)
         """
         while True:
-            end = self._value_end()
+            end = self._value_end(self.place)
             if end is not None:
                 return self._taken(end)
             self.more()
 
-    def first_line_is_object(self) -> bool:
-        """Whether the next line, which begins with no white space, is one whole JSON object."""
-        if not self.startswith((b"{",)):
-            return False
+    def object_line(self, ahead: int = 0) -> int:
+        """Length of the line that begins `ahead` bytes from here, if it is one whole JSON object; otherwise 0.
+
+        Such a line begins with a brace. Its length counts its line end, if there is one.
+        """
+        try:
+            return self._object_line(ahead)
+        except NoValue:
+            return 0
+
+    def _object_line(self, ahead: int) -> int:
         while True:
-            line_end = self._data.find(b"\n", self.place)
+            start = self.place + ahead
+            line_end = self._data.find(b"\n", start)
             whole_line = line_end >= 0 or self.ended
             line_end = line_end if line_end >= 0 else len(self._data)
+            if start < len(self._data) or whole_line:
+                if not self._data.startswith(b"{", start):
+                    return 0
+                if whole_line and self._data[max(start, line_end - 8) : line_end].rstrip(BLANKS)[-1:] not in b"}":
+                    return 0
+                end = self._value_end(start)
+                if end is None and whole_line:
+                    return 0
+                if end is not None:
+                    if end > line_end or self._data[end:line_end].strip(BLANKS):
+                        return 0
+                    if whole_line:
+                        return min(line_end + 1, len(self._data)) - start
+            self.more()
+
+    def line_is_closed(self) -> bool:
+        """Whether as many brackets are closed as are opened from here to the end of the line, strings aside."""
+        while (end := self._data.find(b"\n", self.place)) < 0 and not self.ended:
             try:
-                end = self._value_end()
+                self.more()
             except NoValue:
                 return False
-            if end is None and whole_line:
+        line = _STRING.sub(b"", self._data[self.place : end if end >= 0 else None])
+        return line.count(b"{") == line.count(b"}") and line.count(b"[") == line.count(b"]")
+
+    def to_object_line(self, may_follow: Callable[[int], bool]) -> bool:
+        """Go to the next line that is one whole JSON object, and is followed by another one, or `may_follow`.
+
+        Two such lines cannot follow one another inside of a JSON value, where a comma would stand between them.
+
+        Args:
+            may_follow: Asked with the `position` of a single one.
+
+        Returns:
+            Whether there is one. If not, nothing is left.
+        """
+        while self._to_brace_line():
+            if (length := self.object_line()) and (may_follow(self.position) or self._object_line_behind(length)):
+                return True
+        return False
+
+    def _to_brace_line(self) -> bool:
+        """Go to the next line that begins with a brace, not this one; whether there is one."""
+        while (at := self._data.find(b"\n{", self.place)) < 0:
+            if self.ended:
+                self.place = len(self._data)
                 return False
-            if end is not None:
-                if end > line_end or self._data[end:line_end].strip(BLANKS):
-                    return False
-                if whole_line:
-                    return True
+            self.place = max(self.place, len(self._data) - 1)  # the last byte may be a line end
+            self.more()
+        self.place = at + 1
+        return True
+
+    def _object_line_behind(self, length: int) -> bool:
+        """Whether the next line that is not blank, behind so many bytes, is one whole JSON object."""
+        while True:
+            match = _BLANK.match(self._data, self.place + length)
+            end = match.end() if match else len(self._data)
+            if end < len(self._data) or self.ended:
+                return self.object_line(end - self.place) > 0
+            length = end - self.place
             try:
                 self.more()
             except NoValue:
                 return False
 
-    def _value_end(self) -> int | None:
-        """Where in `_data` the next value ends; None if more must be held to know. Raises NoValue."""
-        data, place = self._data, self.place
+    def _value_end(self, place: int) -> int | None:
+        """Where in `_data` the value at `place` ends; None if more must be held to know. Raises NoValue."""
+        data = self._data
         with memoryview(data) as whole, whole[place:] as rest:
             try:
                 _ANY.decode(rest)
@@ -191,7 +259,7 @@ class Text:
                 # A number that is cut off looks like an invalid one. An error without a place may be a cut, too.
                 if not self.ended and end >= len(data) - 1 and not isinstance(error, RecursionError):
                     return None
-                raise NoValue(reason(error)) from None
+                raise NoValue(reason(error), self._start + end if at else None) from None
         end = _without_blanks(data, len(data))
         if end == len(data) and not self.ended and not data.startswith(_CLOSES_ITSELF, place):
             return None

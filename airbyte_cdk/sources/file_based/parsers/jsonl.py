@@ -2,7 +2,8 @@
 
 A file whose first line (blank ones aside) is one whole JSON object has one object a line; a bad line is rejected alone.
 In any other file, such as one of pretty-printed objects or a ``.json`` file that is one array of objects, objects are
-cut by their nesting, and from the first error on the rest is rejected.
+cut by their nesting, and from the first error on the rest is rejected; unless a line follows that is one whole object,
+from which on the file is read line by line.
 
 Rows stay text: what is between the braces is written as it stands, so integers of any size and all digits of a number
 arrive. Text must be UTF-8; a byte order mark is skipped. Strings with half a surrogate pair (``"\\ud800"``), NaN and
@@ -22,7 +23,7 @@ from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.handles import open_bytes
 from airbyte_cdk.sources.file_based.parsers.json_lines import Bodies, column_values
-from airbyte_cdk.sources.file_based.parsers.json_objects import objects
+from airbyte_cdk.sources.file_based.parsers.json_objects import Objects
 from airbyte_cdk.sources.file_based.parsers.json_text import BLOCK_BYTES, NoValue, Text
 from airbyte_cdk.sources.file_based.rejects import RejectKind
 from airbyte_cdk.sources.file_based.schema_helpers import merge_properties
@@ -90,8 +91,8 @@ class JsonlParser(FileTypeParser):
             text = Text(stream)
             if text.startswith((_BOM,)):
                 text.place += len(_BOM)
-            blank_lines = text.skip_blank_lines()
-            blocks = _lines(text, read, 1 + blank_lines) if text.first_line_is_object() else _objects(text, read)
+            text.peek()
+            blocks = _lines(text, read) if text.object_line() else _objects(text, read)
             waiting: list[bytes] = []
             size = 0
             for bodies in blocks:
@@ -111,14 +112,15 @@ def _move(bodies: list[bytes], to: list[bytes]) -> list[bytes]:
     return to
 
 
-def _lines(text: Text, read: FileRead, line: int) -> Iterator[list[bytes]]:
-    """Bodies of the objects of a file that has one a line; `line` is the number of the next one."""
+def _lines(text: Text, read: FileRead) -> Iterator[list[bytes]]:
+    """Bodies of the objects of a file, or the rest of one, that has one a line."""
     rejects = read.rejects
     bodies = Bodies(read.reserved, read.keep_nulls, lambda number, why: rejects.add(f"line {number}", why))
+    line = text.line
     try:
         while block := text.lines():
             found = bodies.of_block(block, line)
-            line += block.count(b"\n")
+            line = text.line
             del block  # it may be a huge line, and the consumer is next
             yield found
     except NoValue as error:
@@ -140,12 +142,13 @@ def _objects(text: Text, read: FileRead) -> Iterator[list[bytes]]:
     size = 0
     warned = False
     bodies = Bodies(read.reserved, read.keep_nulls, lambda number, why: rejects.add(f"byte {starts[number]}", why))
-    for found in objects(text, rejects.add):
+    objects = Objects(text, rejects)
+    for found in objects:
         if found.spans_lines and not warned:
             warned = True
             read.logger.warning(
                 "File %s of stream %s has JSON objects that span several lines. They are read, but slower than one "
-                "object a line, and an error in one of them costs all that follow.",
+                "object a line, and an error in one of them costs those that follow.",
                 read.file.uri,
                 read.config.name,
             )
@@ -156,6 +159,8 @@ def _objects(text: Text, read: FileRead) -> Iterator[list[bytes]]:
             yield bodies.of_block(b"\n".join(lines), 0)
             lines, starts, size = [], [], 0
     yield bodies.of_block(b"\n".join(lines), 0)
+    if objects.lines_follow:
+        yield from _lines(text, read)
 
 
 def _type_of(value: bytes) -> str:

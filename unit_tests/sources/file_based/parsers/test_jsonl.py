@@ -377,9 +377,9 @@ def test_batches_are_cut_by_bytes() -> None:
 @pytest.mark.parametrize(
     ("data", "places", "ids"),
     [
-        pytest.param('{"id":1,}\n{"id":2}', ["byte 0 to the end"], [], id="bad first line"),
-        pytest.param('5\n{"id":2}', ["byte 0 to the end"], [], id="first value is not an object"),
-        pytest.param('{"id":1} {"id":2}\n{"id":}\n{"id":4}', ["byte 18 to the end"], [1, 2], id="several on a line"),
+        pytest.param('{"id":1,}\n{"id":2}', ["line 1"], [2], id="bad first line"),
+        pytest.param('5\n{"id":2}', ["line 1"], [2], id="first value is not an object"),
+        pytest.param('{"id":1} {"id":2}\n{"id":}\n{"id":4}', ["line 2"], [1, 2, 4], id="several on a line"),
         pytest.param('{\n"id":1\n}\n{\n"id":2\n', ["byte 11 to the end"], [1], id="unclosed object"),
         pytest.param('[{"id":1},{"id":2}', ["byte 18 to the end"], [1, 2], id="unclosed array"),
         pytest.param('[{"id":1},', ["byte 10 to the end"], [1], id="array that ends with a comma"),
@@ -388,7 +388,7 @@ def test_batches_are_cut_by_bytes() -> None:
         pytest.param('[{"id":1}]\n{"id":2}', ["byte 11 to the end"], [1], id="something behind the array"),
         pytest.param('[{"id":1}, 5, [{"id":2}], "x", null, {"id":3}]', ["byte 11", "byte 14", "byte 26", "byte 31"],
                      [1, 3], id="items that are not objects"),
-        pytest.param('{"id":1},\n{"id":2}', ["byte 8 to the end"], [1], id="commas without an array"),
+        pytest.param('{"id":1},\n{"id":2}', ["line 1"], [1, 2], id="commas without an array"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("size", [1, 7, 1000])
