@@ -6,7 +6,7 @@ Four ways, each of which gives up where it is not sure:
 2. One native call checks a block and gives each line's columns; a few searches over the whole block prove that no
    object has a column twice, nulls are cut out, and one split cuts the block into lines.
 3. The same call gives the place of each value; lines that need a change are put together again from these.
-4. The same line by line, which names the bad lines.
+4. The same line by line, which names the bad lines, and stops where an object of several lines may begin.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from airbyte_cdk.sources.file_based.parsers.json_layout import Layout, learn
-from airbyte_cdk.sources.file_based.parsers.json_text import BLANKS, INVALID, is_utf8, reason
+from airbyte_cdk.sources.file_based.parsers.json_text import BLANKS, INVALID, NoValue, is_closed, is_utf8, reason
 
 _COLUMNS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -36,6 +36,20 @@ def column_values(text: bytes) -> dict[str, bytes]:
     return {name: bytes(value) for name, value in _COLUMNS.decode(text).items()}
 
 
+def checked_columns(line: bytes) -> dict[str, Any]:
+    """The columns of one JSON object, and a view on the text of each value.
+
+    Raises:
+        NoValue: `line` is not a valid JSON object; the message says why.
+    """
+    if not is_utf8(line):  # the decoder notices it in some places only
+        raise NoValue("not valid UTF-8")
+    try:
+        return _COLUMNS.decode(line)
+    except INVALID as error:
+        raise NoValue(reason(error)) from None
+
+
 class Bodies:
     """Makes bodies of the lines of one file.
 
@@ -43,23 +57,37 @@ class Bodies:
         reserved: Columns to leave out.
         keep_nulls: Whether top-level nulls stay.
         reject: Called with the number of a bad line and the reason.
+        leave_unclosed: Whether a bad line that begins an object and does not close it is left, with all that follow.
+
+    Attributes:
+        left: Number of bytes that were left of the last block.
     """
 
-    def __init__(self, reserved: frozenset[str], keep_nulls: bool, reject: Callable[[int, str], None]) -> None:
+    def __init__(
+        self,
+        reserved: frozenset[str],
+        keep_nulls: bool,
+        reject: Callable[[int, str], None],
+        *,
+        leave_unclosed: bool = False,
+    ) -> None:
         self._reserved = reserved
         self._keep_nulls = keep_nulls
         self._reject = reject
+        self._leave_unclosed = leave_unclosed
+        self.left = 0
         self._names: dict[str, bytes] = {}
         self._layout: Layout | None = None
         self._layouts_left = _MOST_LAYOUTS
 
     def of_block(self, block: bytes, first_line: int) -> list[bytes]:
-        """The body of each good line of `block`, in order.
+        """The body of each good line of `block`, in order; `left` is set.
 
         Args:
             block: Whole lines; a line end after the last one may be missing.
             first_line: Number of the first one, for `reject`.
         """
+        self.left = 0
         checked = len(block) <= _LARGEST_BLOCK and is_utf8(block)
         if checked:
             bodies = self._of_like_lines(block)
@@ -74,6 +102,9 @@ class Bodies:
             valid = checked or (len(piece) <= _LARGEST_BLOCK and is_utf8(piece))
             found = self._of_valid_lines(piece) if valid else None
             bodies += self._one_by_one(piece, first_line) if found is None else found
+            if self.left:
+                self.left += len(block) - end
+                break
             first_line += piece.count(b"\n")
             start = end
         return bodies
@@ -155,17 +186,18 @@ class Bodies:
 
     def _one_by_one(self, block: bytes, first_line: int) -> list[bytes]:
         bodies = []
+        start = 0
         for number, line in enumerate(block.split(b"\n"), first_line):
             text = line.strip(BLANKS)
-            if not text:
-                continue
-            if not is_utf8(text):  # the decoder notices it in some places only
-                self._reject(number, "not valid UTF-8")
-                continue
             try:
-                bodies.append(self._body(text, _COLUMNS.decode(text)))
-            except INVALID as error:
-                self._reject(number, reason(error))
+                if text:
+                    bodies.append(self._body(text, checked_columns(text)))
+            except NoValue as error:
+                if self._leave_unclosed and text.startswith(b"{") and not is_closed(text):
+                    self.left = len(block) - start
+                    break
+                self._reject(number, str(error))
+            start += len(line) + 1
         return bodies
 
     def _without_null(self, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Cuts JSON objects out of text by their nesting: pretty-printed objects, several on a line, or one array of them."""
+"""Cuts JSON text into objects by their nesting, and finds the next one behind an error."""
 
 from __future__ import annotations
 
@@ -7,51 +7,60 @@ from typing import NamedTuple
 
 import msgspec
 
-from airbyte_cdk.sources.file_based.parsers.json_text import NoValue, Text
+from airbyte_cdk.sources.file_based.parsers.json_lines import checked_columns
+from airbyte_cdk.sources.file_based.parsers.json_text import BLANKS, NoValue, Text, is_closed
 from airbyte_cdk.sources.file_based.rejects import RejectKind, Rejects
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
+_SHORT_RUN = 5
+"""So many lines without an object that spans several are read one by one before blocks of lines are looked at again."""
+
 
 class JsonObject(NamedTuple):
-    """A valid JSON object (its strings may be invalid UTF-8).
+    """One JSON object of a file.
 
     Attributes:
-        line: Its text, without line feeds.
-        start: Place of its first byte in the file.
-        spans_lines: Whether it spans several lines of the file, and is not an item of an array.
+        line: Its text, without line ends.
+        place: Where it is, for `Rejects`.
+        spans_lines: Whether it spans several lines in a file that is no array.
     """
 
     line: bytes
-    start: int
+    place: str
     spans_lines: bool
 
 
 class Objects:
     """The objects in a text: one after the other with or without white space between them, or the items of one array.
 
-    An item of the array that is no object is rejected alone. At any other error, all that follows is rejected, unless a
-    line follows that is one whole object, and that cannot be a part of what was begun before it.
+    An item of the array that is no object is rejected alone. At any other error, all is rejected up to the next lines
+    that are a whole object.
 
     Args:
         text: The text.
         rejects: Takes the places of what is no object.
 
     Attributes:
-        lines_follow: After the last object: whether the text goes on, with one object a line.
+        lines_follow: After the last object: whether the text goes on, with objects that begin and end lines.
     """
 
     def __init__(self, text: Text, rejects: Rejects) -> None:
         self._text = text
         self._rejects = rejects
-        self._in_array = False
-        self._begun = 0, 1  # place and line of the value that is read
+        self._begun = 0, 1  # position and line of what is read
+        self._at_line = False  # whether what is not understood begins a line, which may be whole
+        self._after_array = False
         self.lines_follow = False
 
     def __iter__(self) -> Iterator[JsonObject]:
         text = self._text
+        if text.startswith(_UTF16_MARKS):
+            why = "the file is UTF-16 text, but JSON must be UTF-8"
+            self._rejects.add(f"byte {text.position} to the end", why, RejectKind.UNREADABLE)
+            return
         try:
-            yield from self._objects()
+            yield from self._items() if text.peek() == b"[" else self._objects()
         except NoValue as error:
             self._go_on_behind(error)
         else:
@@ -60,54 +69,133 @@ class Objects:
 
     def _go_on_behind(self, error: NoValue) -> None:
         text, (start, line) = self._text, self._begun
-        if not self._in_array and not text.startswith(_UTF16_MARKS):
-            # where the first line has closed all that it opened, no object inside of another one can follow
-            closed = text.line_is_closed()
-            self.lines_follow = text.to_object_line(lambda position: closed or position == error.position)
-        if self.lines_follow:
-            last = text.line - 1
-            self._rejects.add(f"line {line}" if line == last else f"lines {line} to {last}", str(error))
-            return
-        why = f"{error}; {text.broken.reason}" if text.broken is not None else str(error)
-        self._rejects.add(f"byte {start} to the end", why, RejectKind.UNREADABLE)
+        self.lines_follow, last = text.to_object(here=self._at_line)
+        if not self.lines_follow:
+            why = f"{error}; {text.broken.reason}" if text.broken is not None else str(error)
+            self._rejects.add(f"byte {start} to the end", why, RejectKind.UNREADABLE)
+        elif text.position > start:
+            self._rejects.add(_lines(line, last), str(error))
+        elif not self._after_array:
+            self._rejects.add(f"line {line}", str(error))
 
     def _objects(self) -> Iterator[JsonObject]:
         text = self._text
-        if text.startswith(_UTF16_MARKS):
-            raise NoValue("the file is UTF-16 text, but JSON must be UTF-8")
-        self._in_array = in_array = text.peek() == b"["
-        if in_array:
-            text.place += 1
-            if text.peek() == b"]":
-                return self._expect_end()
-        while True:
-            mark = text.peek()
-            if not mark and not in_array:
-                return None
-            self._begun = start, _ = text.position, text.line
+        while mark := text.peek():
+            start, _ = self._begun = text.position, text.line
             value = text.value()
-            if mark == b"{":
-                spans_lines = b"\n" in value
-                # The negative indent takes all white space between the tokens out, and changes nothing else.
-                line = msgspec.json.format(value, indent=-1) if spans_lines else value
-                yield JsonObject(line, start, spans_lines and not in_array)
-            elif in_array:
-                self._rejects.add(f"byte {start}", "not a JSON object")
-            else:
+            if mark != b"{":
                 raise NoValue("not a JSON object")
-            if in_array:
-                mark = text.peek()
-                if mark == b"]":
-                    return self._expect_end()
-                if mark != b",":
-                    self._begun = text.position, text.line
-                    raise NoValue("the array is not closed" if not mark else "not valid JSON: expected ',' or ']'")
-                text.place += 1
+            yield _object(value, f"byte {start}", b"\n" in value)
 
-    def _expect_end(self) -> None:
-        """Pass over the end of the array, behind which nothing may follow."""
-        self._text.place += 1
-        self._in_array = False
-        if self._text.peek():
-            self._begun = self._text.position, self._text.line
+    def _items(self) -> Iterator[JsonObject]:
+        text = self._text
+        text.place += 1
+        mark = text.peek()
+        while mark != b"]":
+            start, _ = self._begun = text.position, text.line
+            value = text.value()
+            if value.startswith(b"{"):
+                yield _object(value, f"byte {start}", False)
+            else:
+                self._rejects.add(f"byte {start}", "not a JSON object")
+            mark = self._next()
+            if mark not in (b",", b"]"):
+                raise NoValue("the array is not closed" if not mark else "not valid JSON: expected ',' or ']'")
+            if mark == b",":
+                text.place += 1
+                text.peek()
+                self._at_line = False
+        text.place += 1
+        if self._next():
+            self._after_array = True
             raise NoValue("something follows the array")
+
+    def _next(self) -> bytes:
+        """The next byte that is not white space, of which it is remembered where it is."""
+        before = self._text.line
+        mark = self._text.peek()
+        self._begun = self._text.position, before
+        self._at_line = self._text.line > before
+        return mark
+
+
+class LineObjects:
+    """The objects that are next, each of which begins a line and ends one, maybe another one.
+
+    What is wrong is rejected up to the next such object. They end after some lines without one that spans several, and
+    at the end of the text.
+
+    Args:
+        text: The text. A line begins where it was read to.
+        rejects: Takes the places of what is no object.
+
+    Attributes:
+        broken_off: Whether an object is not whole because the file is broken; this is rejected already.
+    """
+
+    def __init__(self, text: Text, rejects: Rejects) -> None:
+        self._text = text
+        self._rejects = rejects
+        self.broken_off = False
+
+    def __iter__(self) -> Iterator[JsonObject]:
+        text = self._text
+        run = 0
+        while run < _SHORT_RUN and (mark := text.peek()):
+            run += 1
+            line = text.line
+            if mark != b"{":
+                _, why = _alone(text)
+                if text.broken is not None:
+                    return  # it may be cut off
+                self._rejects.add(f"line {line}", why)
+                text.pass_line()
+                continue
+            try:
+                value = text.take(text.object_lines()).rstrip(BLANKS)
+            except NoValue as error:
+                self._pass_over(line, error)
+                continue
+            spans_lines = b"\n" in value
+            if spans_lines:
+                run = 0
+            yield _object(value, _lines(line, line + value.count(b"\n") if spans_lines else line), spans_lines)
+
+    def _pass_over(self, line: int, error: NoValue) -> None:
+        text = self._text
+        start = text.position
+        closed, why = _alone(text)
+        if closed:
+            self._rejects.add(f"line {line}", why)
+            text.pass_line()
+            return
+        found, last = text.to_object()
+        why = why if last == line else str(error)
+        if not found and text.broken is not None:
+            self.broken_off = True
+            self._rejects.add(f"byte {start} to the end", f"{why}; {text.broken.reason}", RejectKind.UNREADABLE)
+        elif not found and last > line:
+            self._rejects.add(_lines(line, last), why, RejectKind.UNREADABLE)
+        else:
+            self._rejects.add(_lines(line, last), why)
+
+
+def _alone(text: Text) -> tuple[bool, str]:
+    """Whether the next line closes all that it opens, and why it is no object by itself."""
+    closed = False
+    try:
+        line = text.line_ahead().strip(BLANKS)
+        closed = is_closed(line)
+        checked_columns(line)
+    except NoValue as error:
+        return closed, str(error)
+    return closed, "not a JSON object"
+
+
+def _object(value: bytes, place: str, spans_lines: bool) -> JsonObject:
+    # The negative indent takes all white space between the tokens out, and changes nothing else.
+    return JsonObject(msgspec.json.format(value, indent=-1) if b"\n" in value else value, place, spans_lines)
+
+
+def _lines(first: int, last: int) -> str:
+    return f"line {first}" if first >= last else f"lines {first} to {last}"

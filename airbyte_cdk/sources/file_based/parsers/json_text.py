@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
 
 import msgspec
 
@@ -25,8 +24,16 @@ BLANKS = b" \t\r\n"
 INVALID = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)
 """What a msgspec decoder raises on text that it does not take."""
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_RETRIED_BYTES = 1 << 20
+"""Inside of an object that breaks off after more bytes, only objects of one line are looked for: any other try may take
+as long as the first one."""
+
+_MOST_BLANKS = 1 << 20  # so much white space is held to count its lines
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BLANK = re.compile(rb"[ \t\r\n]*")
+_LINE_REST = re.compile(rb"[ \t\r]*\n?")
+_BRACE_LINE = re.compile(rb"\n[ \t\r\n]*\{")
 _PLACE = re.compile(r"\(byte (\d+)\)")
 _ANY = msgspec.json.Decoder(msgspec.Raw)
 _CLOSES_ITSELF = (b"{", b"[", b'"')  # a number or a literal may go on behind the window
@@ -36,7 +43,7 @@ class NoValue(Exception):
     """There is no valid JSON here; the message says why, without any data.
 
     Attributes:
-        position: Number of bytes before the one that is not valid, if it is known.
+        position: Number of bytes before the one that is not valid, or less; None where the text ends too early.
     """
 
     def __init__(self, reason: str, position: int | None = None) -> None:
@@ -59,6 +66,7 @@ class Text:
         self._start = 0
         self._counted = 0  # place up to which lines were counted
         self._line = 1
+        self._barren = 0, ""  # up to which position no object of several lines is looked for, and why
         self.place = 0
         self.ended = False
         self.broken: BrokenStream | None = None
@@ -115,25 +123,55 @@ class Text:
                     return b""
                 self.more()
 
-    def lines(self) -> bytes:
+    def lines(self, most: int) -> bytes:
         """The next whole lines, at least one; ``b""`` at the end. A last line without an end is one, unless the
         compressed file is broken there.
+
+        Args:
+            most: If it is less than `BLOCK_BYTES`, only one line may have more bytes.
 
         Raises:
             NoValue: A line has more than `LARGEST_VALUE` bytes.
         """
         searched = self.place
         while True:
-            cut = self._data.rfind(b"\n", searched) + 1
+            limit = self.place + most if most < BLOCK_BYTES else len(self._data)
+            cut = self._data.rfind(b"\n", searched, limit) + 1 or self._data.find(b"\n", max(searched, limit)) + 1
             if cut or self.ended:
                 break
             searched = len(self._data) - self.place
             self.more()
-        if self.ended and self.broken is None:
+        if self.ended and self.broken is None and not cut:
             cut = len(self._data)
         if cut <= self.place:
             return b""
         return self._taken(cut)
+
+    def give_back(self, block: bytes, n: int) -> None:
+        """Let the last `n` bytes of `block`, which was taken last, be next again."""
+        if n <= self.place:
+            self.place -= n
+            return
+        line = self.line - block.count(b"\n", len(block) - n)
+        self._start, self._data = self.position - n, block[-n:] + self._data[self.place :]
+        self.place, self._counted, self._line = 0, 0, line
+
+    def line_ahead(self) -> bytes:
+        """The rest of the line, without its end; it stays next.
+
+        Raises:
+            NoValue: It has more than `LARGEST_VALUE` bytes.
+        """
+        while (end := self._data.find(b"\n", self.place)) < 0 and not self.ended:
+            self.more()
+        return self._data[self.place : end if end >= 0 else None]
+
+    def pass_line(self) -> None:
+        """Go to the next line, however long this one is."""
+        while (end := self._data.find(b"\n", self.place)) < 0 and not self.ended:
+            self.place = len(self._data)
+            self.more()
+        self.place = end + 1 if end >= 0 else len(self._data)
 
     def _taken(self, end: int) -> bytes:
         taken = self._data[self.place : end]
@@ -162,19 +200,19 @@ class Text:
                 return self._taken(end)
             self.more()
 
-    def object_line(self, ahead: int = 0) -> int:
-        """Length of the line that begins `ahead` bytes from here, if it is one whole JSON object; otherwise 0.
+    def object_line(self) -> int:
+        """Length of the line that begins here, if it is one whole JSON object; otherwise 0.
 
         Such a line begins with a brace. Its length counts its line end, if there is one.
         """
         try:
-            return self._object_line(ahead)
+            return self._object_line()
         except NoValue:
             return 0
 
-    def _object_line(self, ahead: int) -> int:
+    def _object_line(self) -> int:
         while True:
-            start = self.place + ahead
+            start = self.place
             line_end = self._data.find(b"\n", start)
             whole_line = line_end >= 0 or self.ended
             line_end = line_end if line_end >= 0 else len(self._data)
@@ -193,55 +231,83 @@ class Text:
                         return min(line_end + 1, len(self._data)) - start
             self.more()
 
-    def line_is_closed(self) -> bool:
-        """Whether as many brackets are closed as are opened from here to the end of the line, strings aside."""
-        while (end := self._data.find(b"\n", self.place)) < 0 and not self.ended:
-            try:
+    def object_lines(self) -> int:
+        """Length of the one or more lines that begin here, with a brace, and are one whole JSON object.
+
+        Raises:
+            NoValue: They are not.
+        """
+        barren, why = self._barren
+        if self.position < barren:
+            if length := self.object_line():
+                return length
+            raise NoValue(why)
+        try:
+            while (end := self._value_end(self.place)) is None:
                 self.more()
-            except NoValue:
-                return False
-        line = _STRING.sub(b"", self._data[self.place : end if end >= 0 else None])
-        return line.count(b"{") == line.count(b"}") and line.count(b"[") == line.count(b"]")
+        except NoValue as error:
+            broken = error.position if error.position is not None else self._start + len(self._data)
+            if broken - self.position > _RETRIED_BYTES:
+                self._barren = broken, str(error)
+            raise
+        length = end - self.place
+        while rest := _LINE_REST.match(self._data, self.place + length):
+            end = rest.end()
+            if self._data[end - 1 : end] == b"\n" or (self.ended and end == len(self._data)):
+                return end - self.place
+            if end < len(self._data):
+                break
+            self.more()
+        raise NoValue("not valid JSON: something follows the object")
 
-    def to_object_line(self, may_follow: Callable[[int], bool]) -> bool:
-        """Go to the next line that is one whole JSON object, and is followed by another one, or `may_follow`.
+    def take(self, length: int) -> bytes:
+        """The next `length` bytes, which are held."""
+        return self._taken(self.place + length)
 
-        Two such lines cannot follow one another inside of a JSON value, where a comma would stand between them.
+    def to_object(self, here: bool = False) -> tuple[bool, int]:
+        """Go to the next line from which on one or more lines are a whole JSON object that is no part of another one.
+
+        Behind a part, a comma or a closing bracket follows; behind an object whose line is indented, a brace must.
 
         Args:
-            may_follow: Asked with the `position` of a single one.
+            here: Whether a line begins here, which may be that line.
 
         Returns:
-            Whether there is one. If not, nothing is left.
+            Whether there is one (if not, nothing is left), and the number of the last line before that is not blank.
         """
-        while self._to_brace_line():
-            if (length := self.object_line()) and (may_follow(self.position) or self._object_line_behind(length)):
-                return True
-        return False
-
-    def _to_brace_line(self) -> bool:
-        """Go to the next line that begins with a brace, not this one; whether there is one."""
-        while (at := self._data.find(b"\n{", self.place)) < 0:
-            if self.ended:
-                self.place = len(self._data)
-                return False
-            self.place = max(self.place, len(self._data) - 1)  # the last byte may be a line end
-            self.more()
-        self.place = at + 1
-        return True
-
-    def _object_line_behind(self, length: int) -> bool:
-        """Whether the next line that is not blank, behind so many bytes, is one whole JSON object."""
-        while True:
-            match = _BLANK.match(self._data, self.place + length)
-            end = match.end() if match else len(self._data)
-            if end < len(self._data) or self.ended:
-                return self.object_line(end - self.place) > 0
-            length = end - self.place
-            try:
+        last = self.line
+        indented = False
+        while not here or not self._is_apart(indented):
+            here = True
+            while (found := _BRACE_LINE.search(self._data, self.place)) is None:
+                if self.ended:
+                    self.place = max(self.place, _without_blanks(self._data, len(self._data)))
+                    last = self.line
+                    self.place = len(self._data)
+                    return False, last
+                kept = max(self.place, _without_blanks(self._data, len(self._data)))
+                self.place = kept if len(self._data) - kept <= _MOST_BLANKS else len(self._data) - 1
                 self.more()
-            except NoValue:
-                return False
+            self.place = found.start()
+            last = self.line
+            self.place = found.end() - 1
+            indented = self._data[self.place - 1] != 10
+        return True, last
+
+    def _is_apart(self, indented: bool) -> bool:
+        """Whether a whole object begins here, and ends a line, that is no part of another one."""
+        try:
+            length = self.object_lines()
+            while True:
+                blank = _BLANK.match(self._data, self.place + length)
+                end = blank.end() if blank else len(self._data)
+                if end < len(self._data):
+                    return self._data[end] in b"{" if indented else self._data[end] not in b",]}"
+                if self.ended:
+                    return not indented
+                self.more()
+        except NoValue:
+            return False
 
     def _value_end(self, place: int) -> int | None:
         """Where in `_data` the value at `place` ends; None if more must be held to know. Raises NoValue."""
@@ -259,6 +325,8 @@ class Text:
                 # A number that is cut off looks like an invalid one. An error without a place may be a cut, too.
                 if not self.ended and end >= len(data) - 1 and not isinstance(error, RecursionError):
                     return None
+                if isinstance(error, RecursionError):
+                    raise NoValue(reason(error), self._start + place) from None
                 raise NoValue(reason(error), self._start + end if at else None) from None
         end = _without_blanks(data, len(data))
         if end == len(data) and not self.ended and not data.startswith(_CLOSES_ITSELF, place):
@@ -268,9 +336,15 @@ class Text:
 
 def _without_blanks(data: bytes, end: int) -> int:
     """Where `data` up to `end` ends without the white space at its end."""
-    while data[end - 1] in BLANKS:
+    while end and data[end - 1] in BLANKS:
         end -= 1
     return end
+
+
+def is_closed(line: bytes) -> bool:
+    """Whether as many brackets are closed as are opened in `line`, strings aside."""
+    line = _STRING.sub(b"", line)
+    return line.count(b"{") == line.count(b"}") and line.count(b"[") == line.count(b"]")
 
 
 def is_utf8(data: bytes) -> bool:

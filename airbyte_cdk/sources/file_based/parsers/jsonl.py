@@ -1,9 +1,11 @@
 """JSON Lines, and other files of JSON objects.
 
-A file whose first line (blank ones aside) is one whole JSON object has one object a line; a bad line is rejected alone.
-In any other file, such as one of pretty-printed objects or a ``.json`` file that is one array of objects, objects are
-cut by their nesting, and from the first error on the rest is rejected; unless a line follows that is one whole object,
-from which on the file is read line by line.
+A file whose first line (blank ones aside) is one whole JSON object has objects that begin and end lines: one a line,
+and some may span several. In any other file, such as one that is one array of objects, they are cut by their nesting.
+
+A bad line is rejected alone. Where it begins an object that is broken farther on, all is rejected up to the next line
+from which on there is a whole object; so is an error in a file that is cut by nesting. From there on, objects begin and
+end lines.
 
 Rows stay text: what is between the braces is written as it stands, so integers of any size and all digits of a number
 arrive. Text must be UTF-8; a byte order mark is skipped. Strings with half a surrogate pair (``"\\ud800"``), NaN and
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models.batch import JsonLines
@@ -23,7 +25,7 @@ from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.handles import open_bytes
 from airbyte_cdk.sources.file_based.parsers.json_lines import Bodies, column_values
-from airbyte_cdk.sources.file_based.parsers.json_objects import Objects
+from airbyte_cdk.sources.file_based.parsers.json_objects import JsonObject, LineObjects, Objects
 from airbyte_cdk.sources.file_based.parsers.json_text import BLOCK_BYTES, NoValue, Text
 from airbyte_cdk.sources.file_based.rejects import RejectKind
 from airbyte_cdk.sources.file_based.schema_helpers import merge_properties
@@ -41,6 +43,7 @@ _UNHEARD.addHandler(logging.NullHandler())
 _BOM = b"\xef\xbb\xbf"
 _INTEGER = re.compile(rb"-?[0-9]+")
 _TYPES = {b"{": "object", b"[": "array", b'"': "string", b"t": "boolean", b"f": "boolean", b"n": "null"}
+_FEWEST_BYTES = 4 * 1024  # a block of lines may be so small where another object that spans lines is expected
 _ENVELOPE_BYTES = 150  # about what an output line has beside the body
 
 
@@ -91,11 +94,9 @@ class JsonlParser(FileTypeParser):
             text = Text(stream)
             if text.startswith((_BOM,)):
                 text.place += len(_BOM)
-            text.peek()
-            blocks = _lines(text, read) if text.object_line() else _objects(text, read)
             waiting: list[bytes] = []
             size = 0
-            for bodies in blocks:
+            for bodies in _Blocks(text, read):
                 size += sum(map(len, bodies)) + _ENVELOPE_BYTES * len(bodies)
                 _move(bodies, waiting)
                 if size >= read.batch_bytes:
@@ -112,55 +113,93 @@ def _move(bodies: list[bytes], to: list[bytes]) -> list[bytes]:
     return to
 
 
-def _lines(text: Text, read: FileRead) -> Iterator[list[bytes]]:
-    """Bodies of the objects of a file, or the rest of one, that has one a line."""
-    rejects = read.rejects
-    bodies = Bodies(read.reserved, read.keep_nulls, lambda number, why: rejects.add(f"line {number}", why))
-    line = text.line
-    try:
-        while block := text.lines():
-            found = bodies.of_block(block, line)
+class _Blocks:
+    """The objects of one file, as lists of bodies.
+
+    Args:
+        text: The file's text.
+        read: What is read.
+    """
+
+    def __init__(self, text: Text, read: FileRead) -> None:
+        self._text = text
+        self._read = read
+        self._rejects = read.rejects
+        self._places: list[str] = []
+        self._cut_bodies = self._bodies(lambda number, why: self._rejects.add(self._places[number], why))
+        self._warned = False
+
+    def __iter__(self) -> Iterator[list[bytes]]:
+        self._text.peek()
+        if not self._text.object_line():
+            objects = Objects(self._text, self._rejects)
+            yield from self._cut(objects)
+            if not objects.lines_follow:
+                return
+        yield from self._lines()
+
+    def _lines(self) -> Iterator[list[bytes]]:
+        """Of a file, or the rest of one, whose objects begin and end lines."""
+        text = self._text
+        bodies = self._bodies(lambda number, why: self._rejects.add(f"line {number}", why), leave_unclosed=True)
+        objects = LineObjects(text, self._rejects)
+        most = BLOCK_BYTES
+        since = 0  # bytes behind the last object that was cut out
+        while True:
             line = text.line
+            try:
+                block = text.lines(most)
+            except NoValue as error:
+                self._rejects.add(f"line {line}", str(error))
+                text.pass_line()
+                continue
+            if not block:
+                break
+            found = bodies.of_block(block, line)
+            since += len(block) - bodies.left
+            most = max(2 * since, _FEWEST_BYTES)
+            if bodies.left:
+                text.give_back(block, bodies.left)
+                since = 0
             del block  # it may be a huge line, and the consumer is next
             yield found
-    except NoValue as error:
-        rejects.add(f"line {line} (byte {text.position}) to the end", str(error), RejectKind.UNREADABLE)
-        return
-    if text.broken is not None:
-        cut: list[str] = []
-        last = Bodies(read.reserved, read.keep_nulls, lambda _, why: cut.append(why)).of_block(text.rest(), line)
-        yield last  # what looks whole is whole: no valid object is the beginning of another
-        place = text.position if cut else text.broken.offset
-        rejects.add(f"byte {place} to the end", text.broken.reason, RejectKind.UNREADABLE)
+            if bodies.left:
+                yield from self._cut(objects)
+        if text.broken is not None and not objects.broken_off:
+            cut: list[str] = []
+            last = self._bodies(lambda _, why: cut.append(why)).of_block(text.rest(), line)
+            yield last  # what looks whole is whole: no valid object is the beginning of another
+            place = text.position if cut else text.broken.offset
+            self._rejects.add(f"byte {place} to the end", text.broken.reason, RejectKind.UNREADABLE)
 
+    def _cut(self, objects: Iterable[JsonObject]) -> Iterator[list[bytes]]:
+        """Of objects that are cut out one by one."""
+        lines: list[bytes] = []
+        size = 0
+        for found in objects:
+            if found.spans_lines and not self._warned:
+                self._warned = True
+                self._read.logger.warning(
+                    "File %s of stream %s has JSON objects that span several lines. They are read, but slower than one "
+                    "object a line.",
+                    self._read.file.uri,
+                    self._read.config.name,
+                )
+            lines.append(found.line)
+            self._places.append(found.place)
+            size += len(found.line)
+            if size >= BLOCK_BYTES:
+                yield self._of_cut(lines)
+                lines, size = [], 0
+        yield self._of_cut(lines)
 
-def _objects(text: Text, read: FileRead) -> Iterator[list[bytes]]:
-    """Bodies of the objects of a file, cut by their nesting."""
-    rejects = read.rejects
-    lines: list[bytes] = []
-    starts: list[int] = []
-    size = 0
-    warned = False
-    bodies = Bodies(read.reserved, read.keep_nulls, lambda number, why: rejects.add(f"byte {starts[number]}", why))
-    objects = Objects(text, rejects)
-    for found in objects:
-        if found.spans_lines and not warned:
-            warned = True
-            read.logger.warning(
-                "File %s of stream %s has JSON objects that span several lines. They are read, but slower than one "
-                "object a line, and an error in one of them costs those that follow.",
-                read.file.uri,
-                read.config.name,
-            )
-        lines.append(found.line)
-        starts.append(found.start)
-        size += len(found.line)
-        if size >= BLOCK_BYTES:
-            yield bodies.of_block(b"\n".join(lines), 0)
-            lines, starts, size = [], [], 0
-    yield bodies.of_block(b"\n".join(lines), 0)
-    if objects.lines_follow:
-        yield from _lines(text, read)
+    def _of_cut(self, lines: list[bytes]) -> list[bytes]:
+        found = self._cut_bodies.of_block(b"\n".join(lines), 0) if lines else []
+        self._places.clear()
+        return found
+
+    def _bodies(self, reject: Callable[[int, str], None], *, leave_unclosed: bool = False) -> Bodies:
+        return Bodies(self._read.reserved, self._read.keep_nulls, reject, leave_unclosed=leave_unclosed)
 
 
 def _type_of(value: bytes) -> str:

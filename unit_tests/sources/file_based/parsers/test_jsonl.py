@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import logging
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,14 +13,16 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from airbyte_cdk.sources.file_based import rejects as rejects_module
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
 from airbyte_cdk.sources.file_based.exceptions import RecordParseError
-from airbyte_cdk.sources.file_based.parsers import json_lines, json_text, jsonl
+from airbyte_cdk.sources.file_based.parsers import json_lines, json_objects, json_text, jsonl
 from airbyte_cdk.sources.file_based.parsers.base import FileRead
 from airbyte_cdk.sources.file_based.parsers.jsonl import JsonlParser
+from airbyte_cdk.sources.file_based.rejects import RejectKind
 from airbyte_cdk.sources.file_based.remote_file import RemoteFile
 
 LOGGER = logging.getLogger("test_jsonl")
@@ -246,6 +249,30 @@ def test_the_ways_to_read_a_block_agree(objects: list[Pairs], style: Style, keep
     assert rejected == []
 
 
+def may_stand_alone(lines: list[bytes]) -> bool:
+    """Whether the first line is neither the beginning of an object of several ones nor like the end of one."""
+    if lines[0].strip().startswith((b",", b"]", b"}")):
+        return False
+    text = b"\n".join(lines).decode(errors="replace").lstrip()
+    try:
+        _, end = json.JSONDecoder(strict=False).raw_decode(text)
+    except (ValueError, RecursionError):
+        return True
+    return "\n" not in text[:end]
+
+
+def told_lines(text: bytes, rejects: list[tuple[str, str]]) -> set[int]:
+    """The lines that are rejected, but for blank ones."""
+    lines = text.split(b"\n")
+    told: set[int] = set()
+    for place, _ in rejects:
+        numbers = [int(word) for word in place.split() if word.isdigit()]
+        if place.startswith("byte"):
+            numbers = [text.count(b"\n", 0, numbers[0]) + 1, len(lines)]
+        told |= set(range(numbers[0], numbers[-1] + 1))
+    return {n for n in told if lines[n - 1].strip()}
+
+
 GOOD = '{"id":1,"name":"a","tags":["x",{"y":null}],"at":1.5}'
 
 
@@ -286,13 +313,94 @@ def test_exactly_the_bad_lines_are_rejected(
         if number < len(lines):
             line = lines[number]
             lines[number] = line[:place] + instead + line[place + length :]
-    with block_bytes(size):
-        found, rejects = rows(b"\n".join(lines))
-    blank = [not line.strip(b" \t\r") for line in lines]
     good = [is_good(line) for line in lines]
+    assume(all(ok or may_stand_alone(lines[i:]) for i, ok in enumerate(good)))
+    text = b"\n".join(lines)
+    with block_bytes(size):
+        found, rejects = rows(text)
     assert found == [expected_row(line) for line, ok in zip(lines, good, strict=True) if ok]
-    bad = [f"line {i}" for i, ok in enumerate(good, 1) if not ok and not blank[i - 1]]
-    assert [place for place, _ in rejects] == bad
+    assert told_lines(text, rejects) == {i for i, ok in enumerate(good, 1) if not ok and lines[i - 1].strip(b" \t\r")}
+
+
+def pretty(value: Any, indent: str, pad: str = "\n") -> str:
+    """JSON text with each item on a line of its own."""
+    inner = pad + indent
+    if isinstance(value, Pairs) and value:
+        items = [f"{json.dumps(name)}: {pretty(item, indent, inner)}" for name, item in value]
+        return "{" + inner + ("," + inner).join(items) + pad + "}"
+    if isinstance(value, list) and not isinstance(value, Pairs) and value:
+        return "[" + inner + ("," + inner).join(pretty(item, indent, inner) for item in value) + pad + "]"
+    return Style(",", ":", "", True).write(value)
+
+
+NO_OBJECT = st.sampled_from(
+    [
+        "oops",
+        "5",
+        "null",
+        '"a": 1,',
+        '{"a":1,}',
+        '{"a" 1}',
+        '{"a":[1}',
+        '{"a":"cut',
+        '{"a":"{',
+        '{"a":1',
+        '{"a":1,"b":nul',
+        '{"a":',
+        '{"a":[',
+        '{"a":[{"b":1},',
+        "  {",
+        "{",
+    ]
+)
+NESTED = st.lists(st.tuples(NAMES, VALUES | st.lists(OBJECTS, max_size=3)), max_size=4).map(Pairs)
+
+
+@st.composite
+def pieces(draw: st.DrawFn) -> tuple[str, Pairs | None]:
+    """A text of one or more lines, and the object that it is."""
+    kind = draw(st.sampled_from(["compact", "compact", "compact", "pretty", "pretty", "broken", "garbage"]))
+    if kind == "garbage":
+        return draw(NO_OBJECT), None
+    value = draw(NESTED)
+    if kind == "compact":
+        return draw(STYLES).write(value).replace("\n", " "), value
+    text = pretty(value, draw(st.sampled_from(["", " ", "    ", "\t"])))
+    lines = text.split("\n")
+    if kind == "pretty" or len(lines) == 1:
+        return text, value
+    places = [i for i in range(1, len(lines)) if not lines[i - 1].endswith("}")]
+    lines.insert(draw(st.sampled_from(places)), "oops")
+    return "\n".join(lines), None
+
+
+@given(
+    mix=st.lists(pieces(), min_size=1, max_size=12),
+    end=st.sampled_from(["\n", "\n", "\r\n", "\n\n"]),
+    last_end=st.booleans(),
+    size=st.integers(1, 2000),
+    run=st.integers(1, 5),
+    first=st.integers(1, 300),
+)
+@slow
+def test_whole_objects_are_read_and_all_other_lines_rejected(
+    mix: list[tuple[str, Pairs | None]], end: str, last_end: bool, size: int, run: int, first: int
+) -> None:
+    text = end.join(piece for piece, _ in mix) + (end if last_end else "")
+    with block_bytes(size), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_objects, "_SHORT_RUN", run)
+        patch.setattr(jsonl, "_FEWEST_BYTES", first)
+        patch.setattr(rejects_module, "LISTED", 1000)
+        found, rejects = rows(text.encode())
+    whole = [piece for piece, value in mix if value is not None]
+    assert found == [expected_row(piece) for piece in whole]
+    bad: set[int] = set()
+    number = 1
+    for piece, value in mix:
+        count = piece.count("\n") + 1
+        bad |= set(range(number, number + count)) if value is None else set()
+        number += count + end.count("\n") - 1
+    assert told_lines(text.encode(), rejects) == bad
 
 
 # --- Rules, one by one ----------------------------------------------------------------------------------------------
@@ -385,7 +493,15 @@ def test_batches_are_cut_by_bytes() -> None:
         pytest.param('[{"id":1},', ["byte 10 to the end"], [1], id="array that ends with a comma"),
         pytest.param('[{"id":1},]', ["byte 10 to the end"], [1], id="array with a comma too many"),
         pytest.param('[{"id":1} {"id":2}]', ["byte 10 to the end"], [1], id="array without comma"),
-        pytest.param('[{"id":1}]\n{"id":2}', ["byte 11 to the end"], [1], id="something behind the array"),
+        pytest.param('[{"id":1}]\n{"id":2}', [], [1, 2], id="lines behind the array"),
+        pytest.param('[{"id":1}] {"id":2}\nx\n{"id":3}', ["lines 1 to 2"], [1, 3], id="something behind the array"),
+        pytest.param('[]\n\nx\n', ["byte 4 to the end"], [], id="something else behind the array"),
+        pytest.param('[5\n{"id":2}\n{"id":3}', ["byte 1", "line 1"], [2, 3], id="first line opens an array"),
+        pytest.param('[{"id":1},\n{"id":2,},\n{"id":3},\n{"id":4}\n]\n', ["byte 11 to the end"], [1],
+                     id="error in an array"),
+        pytest.param('{"id":1,}\n\n\n{"id":2}\n{\n"id":3}\n5', ["line 1", "line 7"], [2, 3], id="blank lines"),
+        pytest.param('{\n"id":oh\n}\n{\n"id":2\n}\n', ["lines 1 to 3"], [2], id="error in an object of many lines"),
+        pytest.param('{\n"a":[\n{"id":5}\n]oh\n}\n', ["byte 0 to the end"], [], id="parts are no objects"),
         pytest.param('[{"id":1}, 5, [{"id":2}], "x", null, {"id":3}]', ["byte 11", "byte 14", "byte 26", "byte 31"],
                      [1, 3], id="items that are not objects"),
         pytest.param('{"id":1},\n{"id":2}', ["line 1"], [1, 2], id="commas without an array"),
@@ -435,6 +551,73 @@ def test_one_warning_for_objects_that_span_lines(caplog: pytest.LogCaptureFixtur
     assert caplog.records == []
 
 
+MIXED = b'{"id":1}\n{\n  "id": 2,\n  "a": [\n    {"id": 9}\n  ]\n}\n{"id":3}\noops\n{"id":4,\n{\n  "id": 5\n}\n{"id":\n'
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_objects_that_span_lines_among_lines(size: int, caplog: pytest.LogCaptureFixture) -> None:
+    with block_bytes(size):
+        found, rejects = rows(MIXED)
+    assert [row["id"][1] for row in found] == ["1", "2", "3", "5"]
+    assert rejects == [
+        ("line 9", "not valid JSON: invalid character (byte 0)"),
+        ("line 10", "not valid JSON: it ends too early, or inside an escape"),
+        ("line 14", "not valid JSON: it ends too early, or inside an escape"),
+    ]
+    (record,) = caplog.records
+    assert "span several lines" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("text", "ids", "places"),
+    [
+        pytest.param('{\n"id":2,\n"bad":oh,\n"a":[\n  {"id":9}\n]\n}', [], ["lines 2 to 8"], id="broken inside"),
+        pytest.param('{\n"id":2,\n"a":[\n  {"id":9}\noh\n]\n}', [], ["lines 2 to 8"], id="broken behind a part"),
+        pytest.param('{\n"id":2\n} x', [], ["lines 2 to 4"], id="something behind it"),
+        pytest.param('{\n"id":2\n}\n}', [2], ["line 5"], id="one brace too many"),
+        pytest.param('{\n"id":2\n\n}\n\n{"id":3}{"id":4}', [2], ["line 7"], id="two on a line"),
+        pytest.param('{\n"id":"\xff"\n}', [], ["lines 2 to 4"], id="not UTF-8"),
+        pytest.param('  {\r\n"id":2\r\n}', [2], [], id="indented"),
+        pytest.param('{"a":\n{"id":2}\n{\n"id":3\n}', [2, 3], ["line 2"], id="cut before a value"),
+        pytest.param('{"a":[\n{"id":9},\n{"id":2}', [2], ["lines 2 to 3"], id="cut inside an array"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_errors_around_objects_that_span_lines(text: str, ids: list[int], places: list[str], size: int) -> None:
+    with block_bytes(size):
+        found, rejects = rows(f'{{"id":1}}\n{text}\n{{"id":8}}\n'.encode("latin-1"))
+    assert values_of(found) == [{"id": n} for n in [1, *ids, 8]]
+    assert [place for place, _ in rejects] == places
+
+
+def test_lines_to_the_end_without_an_object_are_no_rows() -> None:
+    read = a_read(b'{"id":1}\n{\n"id":2,\n"a":\n')
+    assert sum(table.num_rows for table in JsonlParser().batches(read)) == 1
+    assert [place for place, _ in read.rejects.places] == ["lines 2 to 4"]
+    assert read.rejects.kinds == {RejectKind.UNREADABLE}
+
+
+def test_inside_of_a_large_broken_object_only_lines_are_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_text, "_RETRIED_BYTES", 20)
+    data = b'{"id":1}\n{"a":[\n' + b"1,\n" * 20 + b'{"id":9},\n2\n{"id":2}\n{\n"id":3\n}\n'
+    found, rejects = rows(data)
+    assert values_of(found) == [{"id": 1}, {"id": 2}, {"id": 3}]
+    assert [place for place, _ in rejects] == ["lines 2 to 24"]
+    found, rejects = rows(data[: data.index(b"2\n{")])
+    assert values_of(found) == [{"id": 1}]
+    assert [place for place, _ in rejects] == ["lines 2 to 23"]
+
+
+def test_a_broken_compressed_file_gives_its_whole_objects() -> None:
+    start = b'{"id":1}\n{\n"id":2\n}\n'
+    data = start + b'{\n"id":3,\n"a":"' + random.Random(1).randbytes(100_000).hex().encode() + b'"\n}\n'
+    found, rejects = rows(gzip.compress(data)[:50_000])
+    assert values_of(found) == [{"id": 1}, {"id": 2}]
+    ((place, why),) = rejects
+    assert place == f"byte {len(start)} to the end"
+    assert "the gzip data breaks off" in why
+
+
 @pytest.mark.parametrize("cut", [3, 20, 200])
 def test_a_broken_compressed_file_gives_its_whole_lines(cut: int) -> None:
     data = b"".join(b'{"id":%d}\n' % i for i in range(200_000))
@@ -467,9 +650,8 @@ def test_a_value_of_any_size_is_no_limit_of_memory(data: bytes, monkeypatch: pyt
     monkeypatch.setattr(json_text, "LARGEST_VALUE", 1000)
     with block_bytes(100):
         found, rejects = rows(b'{"a":1}\n' + data + b'\n{"a":2}')
-    assert values_of(found) == [{"a": 1}]
-    assert len(rejects) == (1 if data[1:2] == b'"' else 2)
-    assert rejects[-1][0].endswith("(byte 8) to the end") or rejects[-1][0].startswith("line")
+    assert values_of(found) == [{"a": 1}, {"a": 2}]
+    assert rejects == [("lines 2 to 3" if b"\n" in data else "line 2", "a single value of more than 0 MB")]
 
 
 def test_large_lines_are_checked_without_building_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -553,6 +735,7 @@ def test_discovery_passes_over_bad_lines_and_reads_all_shapes() -> None:
     assert list(schema_of(b'{"a":1}\n{"a":\n{"b":2}')) == ["a", "b"]
     assert list(schema_of(b'[{"a":1},{"b":2}]')) == ["a", "b"]
     assert list(schema_of(b'{"a":\n1}{"b":2}')) == ["a", "b"]
+    assert list(schema_of(b'{"a":1}\n{\n"b":2\n}\n{"c":\n{"d":\n4}\n')) == ["a", "b", "d"]
     assert schema_of(b"") == {}
     assert schema_of(b"{}\n{") == {}
 
