@@ -38,6 +38,7 @@ from airbyte_cdk.sources.utils.record_helper import stream_data_to_airbyte_messa
 from airbyte_cdk.utils.overriding import overrides
 from airbyte_cdk.utils.ticking import ticking
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from airbyte_cdk.utils.wording import counted
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import ConfiguredAirbyteStream
@@ -190,7 +191,7 @@ class DefaultFileBasedStream(AbstractFileBasedStream):
             raw_files.refuse_duplicates(self.name, files)
         sizes = [size for file in files if (size := file.known_size) is not None]
         self._estimate = sum(sizes) if sizes else None
-        self.logger.info(f"Stream {self.name}: {len(files)} files are to be read")
+        self.logger.info(f"Stream {self.name}: {counted(len(files), 'file')} to be read")
         return files
 
     def compute_slices(self) -> Iterable[Mapping[str, Any] | None]:
