@@ -110,6 +110,20 @@ def test_a_check_has_one_budget_for_all_streams(tmp_path: Path, moto: Moto) -> N
     assert not {"c", "d"} & set(asked)
 
 
+def test_columns_that_cannot_be_had_for_now(tmp_path: Path, moto: Moto) -> None:
+    moto.put("columns", "a.csv", b"a\n1\n")
+    with FaultProxy(moto.port) as proxy:
+        proxy.rule(lambda request: request.path.endswith("a.csv"), status(503), forever=True)
+        settings = {
+            "provider": moto.provider("columns", endpoint=proxy.url),
+            "streams": [{"name": "s", "globs": ["**"], "format": {"filetype": "csv"}}],
+        }
+        run = source_files("discover", tmp_path, settings, environment={"AIRBYTE_STORAGE_RETRY_SECONDS": "0"})
+    assert run.code == 1
+    assert run.errors[0]["failure_type"] == "transient_error"
+    assert "none of 1 files could be read. a.csv" in run.errors[0]["message"]
+
+
 def test_a_stream_is_checked_although_another_one_fails(tmp_path: Path, moto: Moto) -> None:
     moto.put("check-some", "b/x.csv", b"a\n1\n")
     with FaultProxy(moto.port) as proxy:

@@ -90,8 +90,8 @@ class Schedule:
     """Hands out tasks: partitions of the streams that are listed first, in their order, then the next listing.
 
     So one worker ends a stream before it begins the next, and many workers list ahead while others read. A listing
-    that is far ahead pauses, so that memory does not grow with the number of partitions. Of a group of partitions one
-    is handed out at a time, see `Partition.group`.
+    that is far ahead pauses, so that memory does not grow with the number of partitions, but for those of one group:
+    of a group one is handed out at a time, see `Partition.group`.
     """
 
     def __init__(self, reads: Sequence[StreamRead]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, SchemaInferenceError
+from airbyte_cdk.sources.file_based.file_errors import gravest
 from airbyte_cdk.sources.file_based.schema_helpers import (
     fill_nulls,
     merge_with_conflicts,
@@ -95,7 +96,8 @@ def infer(stream: AbstractFileBasedStream, files: list[RemoteFile]) -> Columns:
     disagree gets a type that holds all of them; the log names the files.
 
     Raises:
-        AirbyteTracedException: a config_error if no file could be read.
+        AirbyteTracedException: if no file could be read: a transient_error if the storage gave none for now, a
+            system_error if that is what one of them is, else a config_error.
     """
     outcomes = _infer_each(stream, files)
     merged: dict[str, Any] = {}
@@ -114,7 +116,8 @@ def infer(stream: AbstractFileBasedStream, files: list[RemoteFile]) -> Columns:
                 f"Stream {stream.name}: file {file.file_uri_for_logging} disagrees with newer files: {conflict}"
             )
     if errors and len(errors) == len(files):
-        file, error = errors[0]
+        gravest_type = gravest({_failure_type(error) for _, error in errors})
+        file, error = next((file, error) for file, error in errors if _failure_type(error) is gravest_type)
         message = (
             f"Stream {stream.name}: its schema cannot be inferred, since none of {len(files)} files could be read. "
             f"{file.file_uri_for_logging}: {error}"
@@ -122,13 +125,18 @@ def infer(stream: AbstractFileBasedStream, files: list[RemoteFile]) -> Columns:
         raise AirbyteTracedException(
             internal_message=message,
             message=message,
-            failure_type=FailureType.config_error,
+            failure_type=gravest_type,
             exception=error,
         ) from SchemaInferenceError(FileBasedSourceError.SCHEMA_INFERENCE_ERROR, stream=stream.name, file=file.uri)
     if not merged:
         stream.logger.warning(f"Stream {stream.name}: the files looked at are empty, so its columns are not known yet")
     filled: Columns = fill_nulls({"type": "object", "properties": merged})["properties"]
     return filled
+
+
+def _failure_type(error: Exception) -> FailureType:
+    failure_type: FailureType = getattr(error, "failure_type", FailureType.config_error)
+    return failure_type
 
 
 def _infer_each(stream: AbstractFileBasedStream, files: list[RemoteFile]) -> list[Columns | Exception]:

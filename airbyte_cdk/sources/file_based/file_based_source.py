@@ -177,7 +177,11 @@ class FileBasedSource(AbstractSource, ABC):
             raise config_error(f"The config cannot be used: {error}", error) from error
         if not streams:
             return False, "The config names no stream. Add at least one."
-        if (problem := told_once(self._problems(streams, logger))) is not None:
+        try:
+            problem = told_once(self._problems(streams, logger))
+        finally:
+            self.stream_reader.release()
+        if problem is not None:
             raise config_error(problem)
         return True, None
 
@@ -225,6 +229,8 @@ class FileBasedSource(AbstractSource, ABC):
             return super().discover(logger, config)
         except ConfigValidationError as error:
             raise config_error(str(error), error) from error
+        finally:
+            self.stream_reader.release()
 
     # streams -------------------------------------------------------------------------------------------------------
 
@@ -428,8 +434,8 @@ class FileBasedSource(AbstractSource, ABC):
         except ConfigValidationError as error:
             raise config_error(str(error), error) from error
         finally:
-            self.stream_reader.release()
             copies.close()
+            self.stream_reader.release()
         yield from self.errors_collector.yield_and_raise_collected()
         parsed = self._get_parsed_config(config)
         for filetype, count in Counter(stream.format.filetype for stream in parsed.streams).items():

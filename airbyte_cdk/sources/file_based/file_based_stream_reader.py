@@ -51,7 +51,7 @@ class AbstractFileBasedStreamReader(ABC):
     """Whether it lists only what the globs can reach, page by page, so that `check` can ask for some more files."""
 
     copies: raw_files.Copies | None = None
-    """The raw files that the sync under way has copied; None outside of one."""
+    """The raw files that the last sync copied; None before the first one. Once that has ended, nothing is copied."""
 
     def __init__(self) -> None:
         self._config: AbstractFileBasedSpec | None = None
@@ -94,7 +94,7 @@ class AbstractFileBasedStreamReader(ABC):
         """
 
     def release(self) -> None:  # noqa: B027  most keep nothing open
-        """Let go of what is kept open between files. Called when a sync has ended; the reader can still be used."""
+        """Let go of what is kept open between files. Called at the end of a command; the reader can still be used."""
 
     def limit_retries(self, seconds: float | None) -> None:  # noqa: B027  most do not retry by themselves
         """Give a storage up that gave nothing for so many seconds; None for as long as usual.

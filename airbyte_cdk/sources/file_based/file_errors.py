@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from airbyte_cdk.models import FailureType
@@ -106,8 +106,13 @@ class FileErrors:
         types = {getattr(error, "failure_type", FailureType.system_error) for _, error in self._unread}
         if self._bad or self._broken:
             types.add(FailureType.config_error)
-        order = (FailureType.system_error, FailureType.config_error, FailureType.transient_error)
-        return next(failure_type for failure_type in order if failure_type in types)
+        return gravest(types)
+
+
+def gravest(types: Collection[FailureType]) -> FailureType:
+    """The failure type of what failed in several ways, at least one."""
+    order = (FailureType.system_error, FailureType.config_error, FailureType.transient_error)
+    return next(failure_type for failure_type in order if failure_type in types)
 
 
 def explains_itself(error: BaseException) -> bool:

@@ -80,7 +80,9 @@ class FsspecStreamReader(AbstractFileBasedStreamReader):
         if value is not self._config:
             self._config = value
             if overrides(self, "connect", FsspecStreamReader):
-                self._filesystem = self._access = None
+                access, self._filesystem, self._access = self._access, None, None
+                if access is not None:
+                    access.close()
 
     def connect(self, config: Any) -> tuple[Any, str]:
         """The filesystem and the root folder that a config names. Called on first use, once a config.

@@ -12,7 +12,6 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -157,11 +156,11 @@ class Copies:
             part: Where its part file is.
 
         Raises:
-            CancelledError: The sync has ended.
+            RuntimeError: The sync has ended.
         """
         with self._lock:
             if self._closed:
-                raise CancelledError
+                raise RuntimeError(f"the sync for which {local} would be copied has ended")
             self._unsent[local] = staging, part
             if staging not in self._swept:
                 self._swept.add(staging)

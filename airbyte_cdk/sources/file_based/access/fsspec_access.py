@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from airbyte_cdk.sources.file_based.access.fsspec_failures import failure_of
 from airbyte_cdk.sources.file_based.access.links import LinkedFolders
 from airbyte_cdk.sources.file_based.access.names import can_be, name_of, uri_of
+from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.storage_access import (
     NEVER,
     Content,
@@ -30,6 +31,7 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     differ,
     naive_utc,
 )
+from airbyte_cdk.sources.file_based.access.watch import Watch
 
 
 class _Folder(NamedTuple):
@@ -116,7 +118,7 @@ class FsspecAccess(StorageAccess):
         waiting = [start] if start is not None else []
         linked = LinkedFolders(prefix, enter)
         links: list[_Folder] = []
-        while waiting or links:
+        while (waiting or links) and not over.is_set():
             if not waiting:
                 # all that is reached by fewer links has been listed
                 links.sort(key=lambda folder: folder.uri)
@@ -178,7 +180,7 @@ class FsspecAccess(StorageAccess):
         return content
 
     def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
-        """The bytes of each range: by requests of their own, or through one handle."""
+        """The bytes of each range: by requests of their own, whose speed nobody can watch, or through one handle."""
         path = self._path(uri)
         if self._reads_ranges:
             if version is not None:
@@ -191,8 +193,9 @@ class FsspecAccess(StorageAccess):
             self._reads_ranges = False  # some servers and filesystems take no notice of ranges
         content = self.open(uri, 0, version)
         assert isinstance(content, _FsspecContent)
+        watch = None if content.takes_turns else self.watch()
         try:
-            return [content.range(start, end) for start, end in ranges]
+            return [content.range(start, end, watch) for start, end in ranges]
         finally:
             content.close()
 
@@ -367,6 +370,7 @@ class _FsspecContent(Content):
         self._turns = turns
         self.size = size
         self.version = version
+        self.takes_turns = not isinstance(turns, nullcontext)
 
     def read(self, n: int) -> bytes:
         """The next bytes."""
@@ -374,15 +378,11 @@ class _FsspecContent(Content):
             data: bytes = self._handle.read(n)
             return data
 
-    def range(self, start: int, end: int) -> bytes:
+    def range(self, start: int, end: int, watch: Watch | None) -> bytes:
         """The bytes of a range, fewer only at the end of the file."""
         with self._turns:
             self._handle.seek(start)
-            parts = []
-            while start < end and (part := self._handle.read(end - start)):
-                parts.append(part)
-                start += len(part)
-            return b"".join(parts)
+            return read_exactly(self._handle, end - start, watch)
 
     def close(self) -> None:
         """Close the file."""

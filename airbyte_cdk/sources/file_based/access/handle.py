@@ -33,7 +33,8 @@ SKIPPED_BYTES = 1024 * 1024
 
 class StorageHandle(ByRead):
     """A file of a storage: read in order with bounded read-ahead, or at random by ranges. Nothing is asked of the
-    storage before the first read (or `expect_random_access`).
+    storage before the first read (or `expect_random_access`), unless the size is wanted and not known, as `seekable`
+    does, which whatever makes it text calls.
 
     What is read is of one version: that found at the first request. If that is not the listed one, a warning says so.
     `read` gives all that was asked for, unless the file ends before.

@@ -99,6 +99,8 @@ class RetryingAccess(StorageAccess):
                             break
                     return
                 except Exception as error:
+                    if over.is_set():
+                        return
                     if seen > furthest:
                         furthest = seen
                         tries.progressed()
@@ -219,7 +221,7 @@ class _Resuming(Content):
         self.version = inner.version
         self._pinned = inner.version or version
         self._over = Event()
-        self._watch = owner.watched()
+        self._watch = self._watch_of(inner)
         self._tries: Tries | None = None
         self._since_failure = 0
 
@@ -266,9 +268,12 @@ class _Resuming(Content):
         if differ(inner.version, self._pinned) or differ(inner.size, self.size):
             inner.close()
             raise self._changed()
-        self._watch = self._owner.watched()
+        self._watch = self._watch_of(inner)
         self._inner = inner
         return inner
+
+    def _watch_of(self, inner: Content) -> Watch:
+        return Watch() if inner.takes_turns else self._owner.watched()
 
     def _changed(self) -> FileAccessError:
         reason = f"it was changed while it was read (at {self._place()}); the next sync will read it as it is then"

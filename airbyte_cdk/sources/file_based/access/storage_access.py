@@ -72,10 +72,12 @@ class Content(ABC):
     Attributes:
         size: Bytes of the whole file (not of what is left), or None if the storage does not tell.
         version: As `Listed.version`, of the content that is being read.
+        takes_turns: Whether reads wait for those of other files, so that time tells nothing of how fast it comes.
     """
 
     size: int | None = None
     version: str | None = None
+    takes_turns: bool = False
 
     @abstractmethod
     def read(self, n: int) -> bytes:

@@ -18,6 +18,7 @@ from azure.identity import CredentialUnavailableError
 
 from airbyte_cdk.sources.file_based.access.network import causes
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, Trouble
+from airbyte_cdk.sources.file_based.access.watch import Watch
 from airbyte_cdk.sources.file_based.storages.azure_client import container_client
 from airbyte_cdk.sources.file_based.storages.azure_listing import NoListing, modified, parsed_page
 from airbyte_cdk.sources.file_based.storages.rest import Page, RestAccess, tuned, whole
@@ -66,13 +67,13 @@ class AzureAccess(RestAccess):
 
     def info(self, uri: str) -> Listed:
         """As `StorageAccess.info`."""
-        response = self._ask("HEAD", self._blob(uri), {})
-        return Listed(
-            uri,
-            int(response.headers["Content-Length"]),
-            modified(response.headers["Last-Modified"]),
-            self._version(response),
-        )
+        with self._ask("HEAD", self._blob(uri), {}) as response:
+            return Listed(
+                uri,
+                int(response.headers["Content-Length"]),
+                modified(response.headers["Last-Modified"]),
+                self._version(response),
+            )
 
     def close(self) -> None:
         """As `StorageAccess.close`."""
@@ -132,7 +133,7 @@ class AzureAccess(RestAccess):
         answer = self._pipeline.run(request, stream=True)
         response: requests.Response = answer.http_response.internal_response
         if response.status_code not in (200, 206):
-            raise StatusError(response, _code(response))
+            raise StatusError(response, _code(response, self.watch()))
         return response
 
     def _refusal(self, error: StatusError, uri: str | None) -> Failure | None:
@@ -214,9 +215,9 @@ https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 """
 
 
-def _code(response: requests.Response) -> str:
+def _code(response: requests.Response, watch: Watch) -> str:
     """The storage's name for an error, from the header or the XML that it sends."""
-    body = response.content  # read in any case, so that the connection can be used again
+    body = whole(response, watch)  # read in any case, so that the connection can be used again
     code = response.headers.get("x-ms-error-code")
     if code is None:
         try:

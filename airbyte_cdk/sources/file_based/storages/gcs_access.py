@@ -16,6 +16,7 @@ from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from airbyte_cdk.sources.file_based.access.network import CONNECT_SECONDS, READ_SECONDS
 from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed, Trouble, naive_utc
+from airbyte_cdk.sources.file_based.access.watch import Watch
 from airbyte_cdk.sources.file_based.storages.gcs_session import session
 from airbyte_cdk.sources.file_based.storages.rest import Page, RestAccess, whole
 from airbyte_cdk.sources.file_based.storages.rest_failures import BrokenBody, ChangedError, NotThisStorage, StatusError
@@ -104,7 +105,7 @@ class GcsAccess(RestAccess):
         finally:
             self._keep_token_secret()
         if response.status_code not in (200, 206):
-            raise _status_error(response)
+            raise _status_error(response, self.watch())
         return response
 
     def _parsed(self, response: requests.Response, kind: str) -> dict[str, Any]:
@@ -164,12 +165,12 @@ def _oauth_code(error: GoogleAuthError) -> str:
     return f" ({code})" if isinstance(code, str) and re.fullmatch("[a-z_]{1,40}", code) else ""
 
 
-def _status_error(response: requests.Response) -> StatusError:
+def _status_error(response: requests.Response, watch: Watch) -> StatusError:
     """The error that an answer tells of: JSON, except for content, where it is plain text."""
     if response.status_code == 416:
         response.close()  # fake-gcs-server breaks the connection after this status: it must not be used again
         return StatusError(response)
-    body = response.content
+    body = whole(response, watch)
     try:
         said = orjson.loads(body)["error"]
         details = said.get("errors") or [{}]

@@ -95,13 +95,16 @@ class HttpAccess(StorageAccess):
             return self.retried(request, over)
 
         now = _now()
-        with ThreadPoolExecutor(LISTING_THREADS, thread_name_prefix="airbyte-http") as pool:
+        pool = ThreadPoolExecutor(LISTING_THREADS, thread_name_prefix="airbyte-http")
+        try:
             if isinstance(self._source, UrlList):
                 yield from self._named(self._source, prefix, wanted, pool, now, retried)
             else:
                 missing: list[str] = []
                 uris = self._source.uris(prefix, recursive, enter, pool, retried, self.watch, missing)
                 yield from self._indexed(filter(wanted, uris), missing, pool, now, retried)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # what is tried again is not waited for
 
     def _indexed(
         self,

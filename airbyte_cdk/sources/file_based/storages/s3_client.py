@@ -50,7 +50,7 @@ def connect(options: S3Options, watch: Callable[[], Watch] = Watch) -> tuple[Any
 
     Args:
         options: Bucket, credentials and the rest.
-        watch: Makes a watch for the page of a listing; other bodies are left to the caller.
+        watch: Makes a watch for a page of a listing, or for what an error says; contents are left to the caller.
 
     Raises:
         BotoCoreError: a profile or setting of the machine cannot be used.
@@ -77,8 +77,9 @@ def connect(options: S3Options, watch: Callable[[], Watch] = Watch) -> tuple[Any
         response_checksum_validation="when_required",
     )
     client = _client(session, "s3", region, options.endpoint, config)
-    # By the asterisk it comes before the hook of botocore that parses all XML once more, in search of errors.
     client.meta.events.register("before-send.s3.ListObjectsV2", partial(_watched, client, watch))
+    client.meta.events.register("before-send.s3.GetObject", partial(_watched_error, client, watch))
+    # By the asterisk it comes before the hook of botocore that parses all XML once more, in search of errors.
     client.meta.events.register("before-parse.*.ListObjectsV2", _keep_body)
     client.meta.events.register("before-call.s3.HeadBucket", _refuse)
     renewed = credentials.auth_type != "anonymous" and isinstance(session.get_credentials(), RefreshableCredentials)
@@ -113,6 +114,14 @@ def _watched(client: Any, watch: Callable[[], Watch], request: Any, **_: Any) ->
     request.stream_output = True
     answer = client._endpoint.http_session.send(request)  # botocore offers no public way to its connections
     answer.raw = _Page(answer.raw, watch())
+    return answer
+
+
+def _watched_error(client: Any, watch: Callable[[], Watch], request: Any, **_: Any) -> Any:
+    """The same for a request whose answer is a content, and no page unless it is an error."""
+    answer = client._endpoint.http_session.send(request)
+    if answer.status_code >= 300:
+        answer.raw = _Page(answer.raw, watch())
     return answer
 
 

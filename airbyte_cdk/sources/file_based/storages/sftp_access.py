@@ -68,7 +68,7 @@ class SftpAccess(StorageAccess):
         connection = self._connections.borrow()
         try:
             root = self._found_root(connection, again=True)
-            yield from listing(connection.session, root, prefix, recursive, enter, wanted)
+            yield from listing(connection.session, root, prefix, recursive, enter, wanted, over)
         finally:
             self._connections.give_back(connection)
 

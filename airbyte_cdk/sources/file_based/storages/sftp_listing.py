@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from threading import Event
 from typing import NamedTuple
 
 from airbyte_cdk.sources.file_based.access.links import LinkedFolders
 from airbyte_cdk.sources.file_based.access.names import can_be, name_of, uri_of
-from airbyte_cdk.sources.file_based.access.storage_access import Enter, Listed, Trouble
+from airbyte_cdk.sources.file_based.access.storage_access import NEVER, Enter, Listed, Trouble
 from airbyte_cdk.sources.file_based.storages.sftp_errors import (
     NO_SUCH_FILE,
     PERMISSION_DENIED,
@@ -71,6 +72,7 @@ def listing(
     recursive: bool,
     enter: Enter,
     wanted: Callable[[str], bool],
+    over: Event = NEVER,
 ) -> Iterator[Listed]:
     """The files below `root` whose uri begins with `prefix`; see `StorageAccess.files`.
 
@@ -79,6 +81,7 @@ def listing(
 
     Args:
         root: Real path of the root.
+        over: Ends the listing.
 
     Raises:
         SftpError: A folder cannot be listed.
@@ -94,7 +97,7 @@ def listing(
         return linked.takes(folder.uri[:-1], uri_of(folder.real[len(_in(root, b"")) :]))
 
     try:
-        while waiting or active or links:
+        while (waiting or active or links) and not over.is_set():
             if not waiting and not active:
                 # all that is reached by fewer links has been listed
                 waiting = list(filter(takes, sorted(links, key=lambda folder: folder.uri)))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import logging
 import random
 import struct
+import tarfile
 import threading
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airbyte_cdk.cli.source_files.source import SourceFiles
 from airbyte_cdk.sources.file_based.archives import close_idle
-from airbyte_cdk.sources.file_based.archives.shared import KEPT_ARCHIVES, SMALL_BYTES
+from airbyte_cdk.sources.file_based.archives.shared import KEPT_ARCHIVES, SHARED, SMALL_BYTES
+from airbyte_cdk.sources.file_based.archives.tar_streams import IDLE
 
 NOISE = random.Random(1).randbytes(SMALL_BYTES + 1000)
 
@@ -97,3 +102,20 @@ def test_many_threads_and_archives(storage: Any) -> None:
         thread.join(60)
     assert (waiting, wrong) == ([], [])
     assert storage.open_handles == KEPT_ARCHIVES
+
+
+def test_nothing_stays_open_after_a_command(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(zipped({f"{n}.csv": b"a\n1\n" for n in range(30)}))
+    with tarfile.open(tmp_path / "b.tgz", "w:gz") as archive:
+        for n in range(30):
+            member = tarfile.TarInfo(f"{n}.csv")
+            member.size = 4
+            archive.addfile(member, io.BytesIO(b"a\n1\n"))
+    settings = {
+        "provider": {"storage": "local", "root": str(tmp_path)},
+        "streams": [{"name": "s", "globs": ["**"], "format": {"filetype": "csv"}}],
+    }
+    source = SourceFiles(None)
+    for command in (source.check, source.discover):
+        command(logging.getLogger("airbyte.test"), settings)
+        assert (len(SHARED._kept), len(IDLE)) == (0, 0)

@@ -6,6 +6,7 @@ import gzip
 import logging
 import ssl
 import threading
+import time
 import traceback
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -27,6 +28,7 @@ from airbyte_cdk.sources.file_based.access.storage_access import Failure, Listed
 from airbyte_cdk.sources.file_based.fsspec_reader import FsspecStreamReader
 from airbyte_cdk.sources.file_based.storages import http_errors
 from airbyte_cdk.sources.file_based.storages.http import HttpOptions, connect
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from servers.fault_proxy import FaultProxy, close_body, reset, reset_body, stall, status
 from servers.http import Nginx
 from servers.web import Answer, Asked, WebServer
@@ -608,3 +610,19 @@ def test_many_threads(nginx: Nginx) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_listing_does_not_wait_for_what_is_tried_again() -> None:
+    answers = {"/a.csv": Answer(200, BODY), "/gone.csv": Answer(404)}
+    with WebServer(lambda asked: answers.get(asked.path, Answer(503))) as server:
+        for names, error in ((("a", *map(str, range(6))), None), (("gone", "0"), "404")):
+            found = RetryingAccess(access(*(f"{server.url}/{name}.csv" for name in names)), RetryPolicy(seconds=60))
+            began = time.monotonic()
+            listing = found.files("")
+            if error is None:
+                assert next(listing).uri.endswith("/a.csv")
+                listing.close()  # type: ignore[attr-defined]  # a generator
+            else:
+                with pytest.raises(AirbyteTracedException, match=error):
+                    next(listing)
+            assert time.monotonic() - began < 30
