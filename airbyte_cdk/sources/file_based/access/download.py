@@ -6,8 +6,10 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import suppress
+from functools import partial
 from logging import Logger
 from threading import Event, Lock, Thread
 
@@ -133,42 +135,46 @@ class _Copy:
             data = content.read(STREAM_BYTES if end is None else min(STREAM_BYTES, end - at))
             if not data:
                 break
-            self._write(data, at)
+            self._write(data, at, self._file)
             at += len(data)
 
     def _parts(self, content: Content, whole: int, version: str) -> None:
-        """The first part from `content`, the others by ranges, several at once."""
+        """The first part from `content`, the others by ranges, several at once. The first error ends all."""
         starts = iter(range(PART_BYTES, whole, PART_BYTES))
         stopped = Event()
-        errors: list[BaseException] = []
 
-        def fetch() -> None:
+        def fetch(file: int) -> None:
             try:
                 for start in self._each(starts, stopped):
                     end = min(start + PART_BYTES, whole)
                     part = self._access.ranges(self._uri, [(start, end)], version)[0]
                     if len(part) != end - start:
                         raise self._changed(f"it ends before byte {end}, and had {whole} bytes before")
-                    self._write(part, start)
+                    self._write(part, start, file)
                     del part  # not to be kept while the next one comes
-            except BaseException as error:
-                errors.append(error)
-                stopped.set()
+            except BaseException:
+                content.stop()
+                raise
+            finally:
+                os.close(file)
 
-        # daemon threads: a part that hangs in the network must not keep a failed process alive
-        threads = [Thread(target=fetch, name=f"airbyte-part-{n}", daemon=True) for n in range(1, PARTS_AT_ONCE)]
-        for thread in threads:
-            thread.start()
+        def begin(number: int) -> Future[None]:
+            # each has a descriptor of its own: after an error of another one it is not waited for
+            return _in_thread(f"airbyte-part-{number}", partial(fetch, os.dup(self._file)))
+
+        parts = [begin(number) for number in range(1, PARTS_AT_ONCE)]
         try:
             self._stream(content, PART_BYTES)
             content.close()
-            fetch()
+            parts.append(begin(PARTS_AT_ONCE))
+            wait(parts, return_when=FIRST_EXCEPTION)
+        except Exception:
+            if not any(_failed(part) for part in parts):
+                raise
         finally:
             stopped.set()
-            for thread in threads:  # they write to the file, which is closed next
-                thread.join()
-        if errors:
-            raise errors[0]
+        for part in filter(_failed, parts):
+            part.result()
 
     def _each(self, starts: Iterator[int], stopped: Event) -> Iterator[int]:
         while not stopped.is_set():
@@ -178,11 +184,11 @@ class _Copy:
                 return
             yield start
 
-    def _write(self, data: bytes, at: int) -> None:
+    def _write(self, data: bytes, at: int, file: int) -> None:
         left = memoryview(data)
         try:
             while left:
-                count = os.pwrite(self._file, left, at)
+                count = os.pwrite(file, left, at)
                 left, at = left[count:], at + count
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -200,6 +206,27 @@ class _Copy:
     def _changed(self, how: str) -> FileAccessError:
         reason = f"it was changed while it was to be copied: {how}; the next sync will copy it as it is then"
         return FileAccessError(self._access.title, self._uri, Failure(Trouble.CHANGED, reason))
+
+
+def _in_thread(name: str, call: Callable[[], None]) -> Future[None]:
+    """The outcome of a call on a thread of its own: a daemon, as what hangs in the network must not keep a failed
+    process alive."""
+    outcome: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(None)
+
+    Thread(target=run, name=name, daemon=True).start()
+    return outcome
+
+
+def _failed(part: Future[None]) -> bool:
+    return part.done() and part.exception() is not None
 
 
 def _check_space(directory: str, uri: str, needed: int) -> None:

@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access import download as downloading
 from airbyte_cdk.sources.file_based.access.download import PART_BYTES, PARTS_FROM, download
 from airbyte_cdk.sources.file_based.access.errors import FileAccessError
+from airbyte_cdk.sources.file_based.access.retry_policy import RetryPolicy
 from airbyte_cdk.sources.file_based.access.retrying import RetryingAccess
 from airbyte_cdk.sources.file_based.access.storage_access import (
     Content,
@@ -30,7 +32,7 @@ from airbyte_cdk.sources.file_based.access.storage_access import (
     Trouble,
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from servers.fault_proxy import FaultProxy, close_body, reset_body, slow, status
+from servers.fault_proxy import FaultProxy, Request, close_body, reset_body, slow, status
 from servers.http import Nginx
 
 LOGGER = logging.getLogger("airbyte.test_download")
@@ -226,7 +228,29 @@ def test_a_storage_that_stays_broken_leaves_nothing(nginx: Nginx, proxy: FaultPr
     with pytest.raises(Refused):
         download(web, "download/down.bin", listed.size, listed.version, str(tmp_path / "copy"), LOGGER)
     assert nothing_is_left(tmp_path)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("airbyte-part")]
+    until = time.monotonic() + 10
+    while [thread for thread in threading.enumerate() if thread.name.startswith("airbyte-part")]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_an_error_of_one_part_does_not_wait_for_what_others_try_again(
+    nginx: Nginx, proxy: FaultProxy, web: Web, tmp_path: Path
+) -> None:
+    nginx.put("download", "parts.bin", noise(LARGE))
+    listed = web.info("download/parts.bin")
+
+    def of_part(number: int) -> Callable[[Request], bool]:
+        return lambda request: request.headers.get("range", "").startswith(f"bytes={number * PART_BYTES}-")
+
+    proxy.rule(of_part(1), status(503), forever=True)
+    proxy.rule(of_part(2), status(403), forever=True)
+    patient = RetryingAccess(web, RetryPolicy(seconds=60, first_wait=20, longest_wait=20))
+    began = time.monotonic()
+    with pytest.raises(FileAccessError, match="403"):
+        download(patient, "download/parts.bin", listed.size, listed.version, str(tmp_path / "copy"), LOGGER)
+    assert time.monotonic() - began < 15
+    assert nothing_is_left(tmp_path)
 
 
 def test_a_missing_file_leaves_nothing(web: Web, tmp_path: Path) -> None:

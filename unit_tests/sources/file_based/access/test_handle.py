@@ -52,8 +52,13 @@ def web(server: WebServer) -> WebServer:
     return server
 
 
+_EARLIER: set[threading.Thread] = set()  # of other tests
+
+
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
+    _EARLIER.clear()
+    _EARLIER.update(threading.enumerate())
     yield
     gc.collect()
     deadline = time.monotonic() + 5
@@ -63,7 +68,7 @@ def _no_thread_is_left() -> Iterator[None]:
 
 
 def ours() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("airbyte-")]
+    return [t.name for t in threading.enumerate() if t.name.startswith("airbyte-") and t not in _EARLIER]
 
 
 def handle_on(web: WebServer, uri: str, port: int | None = None, **known: Any) -> StorageHandle:
