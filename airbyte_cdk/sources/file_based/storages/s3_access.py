@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 THREADS = 16
 """Requests of one access that run beside those of its callers: pages of listings, and ranges."""
+PIECE_BYTES = 256 * 1024
+"""Room that is made for what has arrived, which is seldom more."""
 
 
 class S3Access(StorageAccess):
@@ -195,7 +197,7 @@ class _Body(Content):
         self._response = self._opened.enter_context(answer["Body"])
 
     def read(self, n: int) -> bytes:
-        data: bytes = self._response.read1(n)
+        data: bytes = self._response.read1(min(n, PIECE_BYTES))
         if self._left is not None:
             if not data and self._left:
                 raise IncompleteReadError(actual_bytes=(self.size or 0) - self._left, expected_bytes=self.size)
