@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from airbyte_cdk.models.json_text import loads_bodies
 
@@ -83,12 +83,14 @@ class Rows(RowWise):
     Args:
         rows: One mapping from column name to JSON-like value a row.
         nbytes: About how long their JSON text is, if that is known.
+        fresh: Whether they are dicts that nobody else has, so that who takes the records may have them.
     """
 
-    __slots__ = ("rows",)
+    __slots__ = ("_fresh", "rows")
 
-    def __init__(self, rows: Sequence[Mapping[str, Any]], nbytes: int | None = None) -> None:
+    def __init__(self, rows: Sequence[Mapping[str, Any]], nbytes: int | None = None, *, fresh: bool = False) -> None:
         self.rows = rows
+        self._fresh = fresh
         self.nbytes = sum(map(text_size, rows)) if nbytes is None else nbytes
 
     @property
@@ -98,7 +100,7 @@ class Rows(RowWise):
 
     def records(self) -> Iterator[dict[str, Any]]:
         """See `RowWise.records`."""
-        return map(dict, self.rows)
+        return iter(cast("Sequence[dict[str, Any]]", self.rows)) if self._fresh else map(dict, self.rows)
 
     def texts(self, body: Callable[[Mapping[str, Any]], bytes]) -> Sequence[bytes]:
         """See `RowWise.texts`."""
@@ -106,7 +108,7 @@ class Rows(RowWise):
 
     def kept(self, mask: Sequence[bool]) -> Rows:
         """See `RowWise.kept`."""
-        return Rows(list(compress(self.rows, mask)))
+        return Rows(list(compress(self.rows, mask)), fresh=self._fresh)
 
 
 def text_size(value: Any) -> int:

@@ -8,7 +8,7 @@ are printed by `arrow_json`, without a Python object a row; see docs/design/wire
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models.batch import Batch, Lines, RowWise
@@ -161,7 +161,7 @@ def _objects(table: pa.RecordBatch) -> pa.StringArray:
 
     names, length = table.schema.names, table.num_rows
     inner = arrow_json.members(names, table.columns, length, keep_nulls=True, spell_nan=True)
-    return arrow_json.join(["{", *inner, "}"], length)
+    return arrow_json.join(["{", *inner, "}\n"], length)
 
 
 def _no_form(table: pa.RecordBatch, where: str) -> EncodeError:
@@ -259,14 +259,21 @@ def _plain_rows(batch: Batch) -> Iterator[dict[str, Any]]:
 
 
 def _arrow_rows(table: pa.RecordBatch, batch: Batch, step: int = 1024) -> Iterator[dict[str, Any]]:
+    import msgspec
     import pyarrow as pa
 
+    from airbyte_cdk.models.arrow_json import data_of
+
     exact = any(map(_holds_json_text, table.schema.types))
+    decoder = msgspec.json.Decoder(dict[str, Any])
     for start in range(0, table.num_rows, step):
         row = None if batch.first_row is None else batch.first_row + start
         for lines in _print(table.slice(start, step), _objects, batch.origin or "a batch", row):
-            for line in lines.cast(pa.binary()).to_pylist():
-                yield loads(line, exact)
+            try:
+                found: Iterable[dict[str, Any]] = decoder.decode_lines(data_of(lines))
+            except (msgspec.DecodeError, RecursionError, ValueError, OverflowError):  # one must be read with care
+                found = (loads(line, exact) for line in lines.cast(pa.binary()).to_pylist())
+            yield from found
 
 
 def _holds_json_text(kind: pa.DataType) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airbyte_cdk.models.batch import JsonLines
+from airbyte_cdk.models.batch import Table
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.rejects import Rejects
 from airbyte_cdk.utils.overriding import nearest
@@ -39,8 +39,8 @@ class FileRead:
             or nothing is known; rows are cast to it where the format is untyped.
         reserved: Names of the metadata columns: same-named columns of the file are dropped (the stream's own win).
         keep_nulls: True if top-level nulls are to be printed (schemaless streams): `JsonLines` then keeps them.
-        as_rows: True if the rows become Python objects before they are printed: then `JsonLines` may hold numbers that
-            readers take for infinite, which are otherwise replaced by null.
+        as_rows: True if the rows become Python objects before they are printed: then a batch may be `Rows`, and
+            `JsonLines` may hold numbers that readers take for infinite, which are otherwise replaced by null.
         rejects: Takes the bad rows.
         batch_bytes: Wanted size of a batch, in bytes of output.
         described: How discovery describes the columns of this file. Filled in, before its first batch, by the parser of
@@ -108,7 +108,7 @@ class FileTypeParser(ABC):
         """
         return FileReadMode.READ_BINARY
 
-    def batches(self, read: FileRead) -> Iterator[pa.RecordBatch | JsonLines]:
+    def batches(self, read: FileRead) -> Iterator[Table]:
         """The file's good rows in order; the bad ones go to `read.rejects`.
 
         Content that cannot be read is rejected with its place, never raised; what raises is the storage, a config

@@ -20,6 +20,7 @@ from airbyte_cdk.sources.file_based.parsers.json_layout import Layout, learn
 from airbyte_cdk.sources.file_based.parsers.json_text import BLANKS, INVALID, NoValue, is_closed, is_utf8, reason
 
 _COLUMNS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ROWS = msgspec.json.Decoder(dict[str, Any])
 
 _LARGEST_BLOCK = 1024 * 1024
 """Larger blocks hold huge lines: these are checked one by one."""
@@ -48,6 +49,34 @@ def checked_columns(line: bytes) -> dict[str, Any]:
         return _COLUMNS.decode(line)
     except INVALID as error:
         raise NoValue(reason(error)) from None
+
+
+def rows_of_lines(block: bytes, reserved: frozenset[str]) -> list[dict[str, Any]] | None:
+    """The objects of a block as Python values, if each line is one valid object; None where that is not sure.
+
+    Integers keep all their digits. What only `bodies` can deal with, such as ``NaN``, is not sure.
+
+    Args:
+        block: Whole lines; a line end after the last one may be missing.
+        reserved: Columns that are to be left out: not sure if one seems to be there.
+    """
+    if len(block) > _LARGEST_BLOCK or not is_utf8(block):
+        return None
+    if reserved and (b"\\" in block or any(name.encode() in block for name in reserved)):
+        return None
+    rows: list[dict[str, Any]] = []
+    start = 0
+    try:
+        while start < len(block):
+            # What is decoded at once should fit the processor's cache.
+            end = block.rfind(b"\n", start, start + _CHECKED_BYTES) + 1 or block.find(b"\n", start) + 1 or len(block)
+            rows += _ROWS.decode_lines(block[start:end])
+            start = end
+    except INVALID:
+        return None
+    # In valid JSON a line end between `}` and `{` is between objects: that many of them leave one object a line.
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    return rows if len(rows) == lines == block.count(b"}\n{") + 1 and block.startswith(b"{") else None
 
 
 class Bodies:

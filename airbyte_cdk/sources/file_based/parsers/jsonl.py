@@ -19,12 +19,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airbyte_cdk.models.batch import JsonLines
+from airbyte_cdk.models.batch import JsonLines, Rows
 from airbyte_cdk.sources.file_based.exceptions import FileBasedSourceError, RecordParseError
 from airbyte_cdk.sources.file_based.file_based_stream_reader import FileReadMode
 from airbyte_cdk.sources.file_based.parsers.base import FileRead, FileTypeParser
 from airbyte_cdk.sources.file_based.parsers.handles import open_bytes
-from airbyte_cdk.sources.file_based.parsers.json_lines import Bodies, column_values
+from airbyte_cdk.sources.file_based.parsers.json_lines import Bodies, column_values, rows_of_lines
 from airbyte_cdk.sources.file_based.parsers.json_objects import JsonObject, LineObjects, Objects
 from airbyte_cdk.sources.file_based.parsers.json_text import BLOCK_BYTES, NoValue, Text
 from airbyte_cdk.sources.file_based.rejects import RejectKind
@@ -48,7 +48,7 @@ _ENVELOPE_BYTES = 150  # about what an output line has beside the body
 
 
 class JsonlParser(FileTypeParser):
-    """Reads files of JSON objects. Rows are batches of `JsonLines`."""
+    """Reads files of JSON objects. Rows are batches of `JsonLines`, or of `Rows` where they are to be Python values."""
 
     @property
     def file_read_mode(self) -> FileReadMode:
@@ -74,6 +74,7 @@ class JsonlParser(FileTypeParser):
         types: dict[str, set[str]] = {}
         characters = 0
         for table in self.batches(read):
+            assert isinstance(table, JsonLines)  # `Rows` only where they are asked for
             for body in table.bodies:
                 for name, value in column_values(b"{" + body + b"}").items():
                     types.setdefault(name, set()).add(_type_of(value))
@@ -88,7 +89,7 @@ class JsonlParser(FileTypeParser):
             )
         return {name: merge_properties({"type": t} for t in sorted(found)) for name, found in types.items()}
 
-    def batches(self, read: FileRead) -> Iterator[JsonLines]:
+    def batches(self, read: FileRead) -> Iterator[JsonLines | Rows]:
         """The file's good objects in order; see `FileTypeParser.batches`."""
         with open_bytes(read.file, read.stream_reader, read.logger, "utf-8") as stream:
             text = Text(stream)
@@ -97,6 +98,12 @@ class JsonlParser(FileTypeParser):
             waiting: list[bytes] = []
             size = 0
             for bodies in _Blocks(text, read):
+                if isinstance(bodies, Rows):
+                    if waiting:
+                        yield JsonLines(_move(waiting, []))
+                    size = 0
+                    yield bodies
+                    continue
                 size += sum(map(len, bodies)) + _ENVELOPE_BYTES * len(bodies)
                 _move(bodies, waiting)
                 if size >= read.batch_bytes:
@@ -114,7 +121,7 @@ def _move(bodies: list[bytes], to: list[bytes]) -> list[bytes]:
 
 
 class _Blocks:
-    """The objects of one file, as lists of bodies.
+    """The objects of one file, as lists of bodies, or, if they are to become Python values, where it is quick as such.
 
     Args:
         text: The file's text.
@@ -129,7 +136,7 @@ class _Blocks:
         self._cut_bodies = self._bodies(lambda number, why: self._rejects.add(self._places[number], why))
         self._warned = False
 
-    def __iter__(self) -> Iterator[list[bytes]]:
+    def __iter__(self) -> Iterator[list[bytes] | Rows]:
         self._text.peek()
         if not self._text.object_line():
             objects = Objects(self._text, self._rejects)
@@ -138,11 +145,12 @@ class _Blocks:
                 return
         yield from self._lines()
 
-    def _lines(self) -> Iterator[list[bytes]]:
+    def _lines(self) -> Iterator[list[bytes] | Rows]:
         """Of a file, or the rest of one, whose objects begin and end lines."""
         text = self._text
         bodies = self._bodies(lambda number, why: self._rejects.add(f"line {number}", why), leave_unclosed=True)
         objects = LineObjects(text, self._rejects)
+        as_rows = self._read.as_rows and self._read.keep_nulls
         most = BLOCK_BYTES
         since = 0  # bytes behind the last object that was cut out
         while True:
@@ -155,6 +163,11 @@ class _Blocks:
                 continue
             if not block:
                 break
+            if as_rows and (rows := rows_of_lines(block, self._read.reserved)) is not None:
+                since += len(block)
+                most = max(2 * since, _FEWEST_BYTES)
+                yield Rows(rows, len(block), fresh=True)
+                continue
             found = bodies.of_block(block, line)
             since += len(block) - bodies.left
             most = max(2 * since, _FEWEST_BYTES)

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from airbyte_cdk.models import wire
+from airbyte_cdk.models.batch import Batch, Rows
 from airbyte_cdk.sources.file_based import rejects as rejects_module
 from airbyte_cdk.sources.file_based.config.file_based_stream_config import FileBasedStreamConfig
 from airbyte_cdk.sources.file_based.exceptions import RecordParseError
@@ -754,3 +756,56 @@ def test_records_are_the_same_one_by_one() -> None:
         found.extend(iter(records))
     for record in JsonlParser().parse_records(CONFIG, read.file, Reader(b'{"a":1,"n":null}'), LOGGER, None):
         assert record == {"a": 1, "n": None}
+
+
+# --- Python values ---------------------------------------------------------------------------------------------------
+
+_PIECES = [
+    *(
+        '{"a":1}',
+        '{"a":1,"b":null}',
+        '{"a":{"b":[1,{"c":2}]}}',
+        '{"a":1,"a":2}',
+        "{}",
+        '{"_ab_source_file_url":"x","a":1}',
+    ),
+    *('{"a":123456789012345678901234567890}', '{"a":1e400}', '{"a":NaN}', '{"a":"\\ud800"}', '{"a":-0}', '{"a":-0.0}'),
+    *(
+        '{"a":"ü}\\n{"}',
+        '{"a":1}, {"b":2}',
+        '{"a":1} {"b":2}',
+        '{"a":[{"b":1}',
+        '{"b":2}]}',
+        '{"a":1',
+        "x",
+        "",
+        " ",
+        "[]",
+    ),
+    *(' {"a":1}', '{"a":1} ', '{"a" : 1}\r', '{"a":1.10}', '{"a":18446744073709551616}', "{", "}", "null", "1"),
+]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=6), st.booleans())
+@settings(max_examples=500, deadline=None)
+def test_values_that_are_read_together_are_those_of_the_lines(lines: list[str], ends: bool) -> None:
+    data = ("\n".join(lines) + "\n" * ends).encode()
+
+    def values() -> tuple[str, list[tuple[str, str]]]:
+        read = a_read(data, keep_nulls=True, as_rows=True, reserved=RESERVED)
+        found = [row for table in JsonlParser().batches(read) for row in wire.rows(Batch(table))]
+        return repr(found), read.rejects.places
+
+    together = values()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonl, "rows_of_lines", lambda *_: None)
+        assert together == values()
+
+
+def test_values_are_read_together() -> None:
+    data = b"".join(b'{"id":%d,"name":"n","none":null,"long":%d}\n' % (n, 10**30 + n) for n in range(5000))
+    tables = list(JsonlParser().batches(a_read(data, keep_nulls=True, as_rows=True, reserved=RESERVED)))
+    assert {type(table) for table in tables} == {Rows}
+    assert [row for table in tables for row in table.records()] == [
+        {"id": n, "name": "n", "none": None, "long": 10**30 + n} for n in range(5000)
+    ]
