@@ -31,7 +31,7 @@ check: $(STAMP)  ## Style, types and layers
 	$(BIN)/lint-imports
 
 test: check servers  ## Everything that CI runs
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder unit_tests/published unit_tests  # what takes longest first
 
 bench: $(STAMP)  ## Compare with the original and with DuckDB; downloads both into .bench/
 	@$(BIN)/python benchmarks/bench.py $(BENCH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 import requests
+import urllib3
 from pydantic.v1 import ValidationError
 
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.raw_io import read_exactly
 from airbyte_cdk.sources.file_based.access.storage_access import Trouble
+from airbyte_cdk.sources.file_based.access.watch import Watch
 from airbyte_cdk.sources.file_based.storages import gcs, gcs_session
 from airbyte_cdk.sources.file_based.storages.gcs import GcsOptions
 from airbyte_cdk.sources.file_based.storages.gcs_access import GcsAccess, _status_error
@@ -261,7 +264,8 @@ def answered(status: int, reason: str = "", message: str = "", text: str | None 
     answer = requests.Response()
     answer.status_code = status
     error = {"error": {"code": status, "message": message, "errors": [{"reason": reason, "message": message}]}}
-    answer._content = (json.dumps(error) if text is None else text).encode()
+    said = (json.dumps(error) if text is None else text).encode()
+    answer.raw = urllib3.HTTPResponse(io.BytesIO(said), preload_content=False)
     answer.headers["Content-Type"] = "application/json" if text is None else "text/html; charset=UTF-8"
     return answer
 
@@ -294,7 +298,7 @@ ANONYMOUS = "Anonymous caller does not have storage.objects.list access to the G
 )  # fmt: skip
 def test_statuses(answer: requests.Response, uri: str | None, trouble: Trouble, said: str) -> None:
     access = GcsAccess(options("http://x", {"auth_type": "anonymous"}))
-    failure = access.failure(_status_error(answer), uri)
+    failure = access.failure(_status_error(answer, Watch()), uri)
     assert failure.trouble is trouble
     assert said in failure.reason
     assert "<" not in failure.reason
