@@ -14,9 +14,9 @@ from servers.folders import FolderServer
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of 4 MB at an empty folder; skips the test where none can be mounted."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+def small_disk(folder: Path, megabytes: int = 4) -> Iterator[Path]:
+    """A disk at an empty folder; skips the test where none can be mounted."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     mounted = subprocess.run(command, capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import time
 import tracemalloc
 import zipfile
@@ -42,6 +41,7 @@ from airbyte_cdk.sources.utils.files_directory import AIRBYTE_STAGING_DIRECTORY
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.test.entrypoint_wrapper import EntrypointOutput, _run_command, discover, make_file, read
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from servers.disk import small_disk
 
 LOGGER = logging.getLogger("airbyte.test_raw_files")
 DAY = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
@@ -339,12 +339,7 @@ def test_a_full_disk_stops_the_stream_after_what_fits(
 ) -> None:
     monkeypatch.setattr(SourceFiles, "max_workers", lambda source: 1)
     staging.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(staging)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
+    with small_disk(staging):
         for n in range(3):
             write(root, f"{n}.bin", bytes([n]) * (3 << 19), DAY + n)
         full = sync(root, fails=True)
@@ -360,19 +355,12 @@ def test_a_full_disk_stops_the_stream_after_what_fits(
         for taken in staging.iterdir():
             shutil.rmtree(taken)
         assert list(copies(sync(root, states_of(full)))) == ["2.bin"]
-    finally:
-        subprocess.run(["umount", str(staging)], check=True)
 
 
 def test_each_copy_that_stays_has_its_record(root: Path, staging: Path) -> None:
     """Several large files of which only one fits: who is first is chance, but no copy is left that nobody knows of."""
     staging.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(staging)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
+    with small_disk(staging, megabytes=20):
         for name, megabytes in (("a", 12), ("b", 12), ("c", 1)):
             write(root, name, bytes(megabytes << 20))
         kept = 0
@@ -385,8 +373,6 @@ def test_each_copy_that_stays_has_its_record(root: Path, staging: Path) -> None:
             for taken in staging.iterdir():
                 shutil.rmtree(taken)
         assert kept
-    finally:
-        subprocess.run(["umount", str(staging)], check=True)
 
 
 def test_what_a_killed_sync_left_is_swept(root: Path, staging: Path) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from threading import Event, Lock
+from threading import Lock
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -13,14 +13,11 @@ import fsspec
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.file_based.access.fsspec_access import FsspecAccess, failure_of_access
 from airbyte_cdk.sources.file_based.access.storage_access import (
-    NEVER,
     Content,
-    Enter,
     Failure,
     Listed,
     StorageAccess,
     Trouble,
-    anything,
 )
 from airbyte_cdk.sources.file_based.storages.http_urls import shown
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -50,18 +47,10 @@ class UrlAccess(StorageAccess):
         self._connecting = Lock()
         self._access: FsspecAccess | None = None
 
-    def files(
-        self,
-        prefix: str,
-        *,
-        recursive: bool = True,
-        enter: Enter = anything,
-        wanted: Callable[[str], bool] = anything,
-        over: Event = NEVER,
-    ) -> Iterator[Listed]:
+    def files(self, prefix: str, **options: Any) -> Iterator[Listed]:
         """As `FsspecAccess.files`."""
         with self._connected() as access:
-            yield from access.files(prefix, recursive=recursive, enter=enter, wanted=wanted, over=over)
+            yield from access.files(prefix, **options)
 
     def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:
         """As `FsspecAccess.open`."""

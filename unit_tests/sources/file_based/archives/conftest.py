@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,6 +73,27 @@ class Storage:
         self.reads: list[tuple[int, int]] = []
         self.opened = 0
         self.open_handles = 0
+
+    def wrong_in_threads(self, waiting: list[StorageFile], contents: Mapping[str, bytes]) -> list[str]:
+        """The members, of those that are popped from `waiting` and read by eight threads, whose content is another."""
+        wrong: list[str] = []
+
+        def work() -> None:
+            while True:
+                try:
+                    member = waiting.pop()
+                except IndexError:
+                    return
+                if self.content(member) != contents[member.uri]:
+                    wrong.append(member.uri)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not waiting
+        return wrong
 
     def put(self, uri: str, data: bytes, modified: datetime = MODIFIED) -> StorageFile:
         self.filesystem.makedirs(f"{self.root}/{uri}".rpartition("/")[0], exist_ok=True)
