@@ -142,6 +142,7 @@ class _Copy:
         """The first part from `content`, the others by ranges, several at once. The first error ends all."""
         starts = iter(range(PART_BYTES, whole, PART_BYTES))
         stopped = Event()
+        errors: list[BaseException] = []
 
         def fetch(file: int) -> None:
             try:
@@ -152,7 +153,8 @@ class _Copy:
                         raise self._changed(f"it ends before byte {end}, and had {whole} bytes before")
                     self._write(part, start, file)
                     del part  # not to be kept while the next one comes
-            except BaseException:
+            except BaseException as error:
+                errors.append(error)  # before what `content` raises then
                 content.stop()
                 raise
             finally:
@@ -169,12 +171,12 @@ class _Copy:
             parts.append(begin(PARTS_AT_ONCE))
             wait(parts, return_when=FIRST_EXCEPTION)
         except Exception:
-            if not any(_failed(part) for part in parts):
+            if not errors:
                 raise
         finally:
             stopped.set()
-        for part in filter(_failed, parts):
-            part.result()
+        if errors:
+            raise errors[0]
 
     def _each(self, starts: Iterator[int], stopped: Event) -> Iterator[int]:
         while not stopped.is_set():
@@ -223,10 +225,6 @@ def _in_thread(name: str, call: Callable[[], None]) -> Future[None]:
 
     Thread(target=run, name=name, daemon=True).start()
     return outcome
-
-
-def _failed(part: Future[None]) -> bool:
-    return part.done() and part.exception() is not None
 
 
 def _check_space(directory: str, uri: str, needed: int) -> None:

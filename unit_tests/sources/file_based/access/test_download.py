@@ -253,6 +253,40 @@ def test_an_error_of_one_part_does_not_wait_for_what_others_try_again(
     assert nothing_is_left(tmp_path)
 
 
+def test_the_error_of_a_part_counts_and_not_what_it_ends(nginx: Nginx, web: Web, tmp_path: Path) -> None:
+    """The stream of the first part is ended by another part that failed, and may notice it before that part has."""
+    nginx.put("download", "ended.bin", noise(LARGE))
+    listed = web.info("download/ended.bin")
+    ended = threading.Event()
+
+    class Ended(Content):
+        size, version = listed.size, listed.version
+
+        def read(self, n: int) -> bytes:
+            assert ended.wait(20)
+            raise ValueError("read of a closed content")
+
+        def stop(self) -> None:
+            ended.set()
+            time.sleep(0.3)
+
+        def close(self) -> None:
+            pass
+
+    class Refusing(Web):
+        def open(self, uri: str, start: int = 0, version: str | None = None) -> Content:  # type: ignore[override]
+            return Ended()
+
+        def ranges(self, uri: str, ranges: Sequence[tuple[int, int]], version: str | None = None) -> list[bytes]:
+            raise Refused(403)
+
+    with pytest.raises(Refused):
+        download(
+            Refusing(*web._address), "download/ended.bin", listed.size, listed.version, str(tmp_path / "x"), LOGGER
+        )
+    assert nothing_is_left(tmp_path)
+
+
 def test_a_missing_file_leaves_nothing(web: Web, tmp_path: Path) -> None:
     with pytest.raises(FileAccessError) as error:
         download(RetryingAccess(web, logger=LOGGER), "download/none", 10, None, str(tmp_path / "copy"), LOGGER)
